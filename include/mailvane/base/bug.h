@@ -1,0 +1,27 @@
+/*
+ * A bug is ours: a state that the code says cannot be. It aborts with the place,
+ * so that it is found where it happened. The world's mistakes are errors
+ * (base/error.h), never bugs; running out of memory ends the process as well,
+ * since nothing here allocates by input.
+ */
+#ifndef MAILVANE_BASE_BUG_H
+#define MAILVANE_BASE_BUG_H
+
+#include <stddef.h>
+
+#define bug_if(condition)                                                                          \
+    do {                                                                                           \
+        if (__builtin_expect(!!(condition), 0))                                                    \
+            bug_abort(__FILE__, __LINE__, #condition);                                             \
+    } while (0)
+
+_Noreturn void bug_abort(const char *file, int line, const char *what);
+
+/* calloc that does not fail; release with free(). */
+void *must_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+/* realloc that does not fail. */
+void *must_realloc(void *ptr, size_t size) __attribute__((returns_nonnull));
+/* strdup that does not fail. */
+char *must_strdup(const char *text) __attribute__((malloc, returns_nonnull));
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * What Postfix's own configuration says of its sending addresses.
+ *
+ * Reads main.cf and master.cf of a configuration directory (postconf(5),
+ * master(5)) and, where it is a multi-instance manager, of the instances that
+ * multi_instance_directories names. For each smtp(8) and lmtp(8) client service
+ * it works out syslog_name (default ${multi_instance_name?...:postfix}) and
+ * smtp_bind_address / smtp_bind_address6, with the service's own -o first.
+ */
+#ifndef MAILVANE_CONFIG_POSTFIX_CF_H
+#define MAILVANE_CONFIG_POSTFIX_CF_H
+
+#include <stddef.h>
+
+#include "mailvane/base/error.h"
+
+#define POSTFIX_CF_SERVICES_MAX 1024
+
+struct postfix_service {
+    char syslog_name[128]; /* as it stands in the log before the last "/smtp" */
+    char bind4[16];        /* empty: none, or two services of this name differ */
+    char bind6[46];
+};
+
+struct postfix_cf {
+    struct postfix_service *services; /* one a syslog_name */
+    size_t count;
+    char (*dirs)[256]; /* every directory that was read, to be watched */
+    size_t dir_count;
+};
+
+/* Adds what dir says; call it for each directory. */
+int postfix_cf_read(struct postfix_cf *cf, const char *dir, struct error *err);
+void postfix_cf_release(struct postfix_cf *cf);
+
+#endif

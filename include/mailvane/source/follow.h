@@ -1,0 +1,91 @@
+/*
+ * Following files that grow, are rotated, vanish and come back.
+ *
+ * A follow set watches patterns (paths or globs) with inotify and hands out
+ * blocks of whole lines, each byte once:
+ *   - rotation by rename: the old file is drained to its end, then every file
+ *     that stood under the name in between, then the new one;
+ *   - copytruncate: what was written before the truncation and not read yet is
+ *     read from the copy where one is found; otherwise it is counted as lost
+ *     as far as it is known;
+ *   - a file, a directory or a symlink's target that appears later is found;
+ *   - after IN_Q_OVERFLOW everything is looked at again.
+ * Data never waits for a timer; follow_check is for what inotify cannot see
+ * (network file systems, a bug) and may be called as seldom as the owner likes.
+ *
+ * Limits: FOLLOW_FILES_MAX open files in all; one block buffer for all files,
+ * of line_max bytes, and a small fixed state a file.
+ */
+#ifndef MAILVANE_SOURCE_FOLLOW_H
+#define MAILVANE_SOURCE_FOLLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mailvane/base/error.h"
+#include "mailvane/base/log.h"
+#include "mailvane/base/slice.h"
+
+#define FOLLOW_SOURCES_MAX 64
+#define FOLLOW_FILES_MAX   256
+
+struct follow;
+
+struct follow_options {
+    const struct logger *log; /* may be NULL */
+    size_t line_max;          /* longest line in bytes; a longer one is skipped and counted */
+    bool from_start;          /* read what the files hold already, instead of only what comes */
+};
+
+/* What a source (one pattern) counted; monotonic. */
+struct follow_stats {
+    const char *pattern;
+    uint64_t read_bytes;
+    uint64_t lost_bytes; /* truncated away before they were read */
+    uint64_t long_lines;
+    uint64_t renames;      /* rotations by rename */
+    uint64_t truncates;    /* rotations by truncation */
+    uint64_t behind_bytes; /* gauge: written and not yet handed out, by the last look */
+    uint32_t files;        /* gauge: open now */
+};
+
+struct follow_block {
+    struct slice
+        lines;       /* one or more whole lines, each with its newline; valid until the next call */
+    unsigned source; /* as follow_add returned */
+    int64_t mtime;   /* of the file, seconds since the epoch: years are inferred against it */
+};
+
+enum follow_result {
+    FOLLOW_BLOCK, /* *out is filled; call again */
+    FOLLOW_IDLE,  /* all was read; wait for follow_fd to become readable */
+};
+
+struct follow *follow_new(const struct follow_options *options, struct error *err);
+void follow_free(struct follow *follow);
+
+/*
+ * Adds a path or a glob; the file need not exist yet, nor its directory.
+ * Returns the source's number, counted from 0; -1 with a sentence where there are
+ * too many or the pattern is unusable.
+ */
+int follow_add(struct follow *follow, const char *pattern, struct error *err);
+
+/* Becomes readable when something changed: call follow_wake, then follow_next until IDLE. */
+int follow_fd(const struct follow *follow);
+
+/* Takes in what inotify has to say. Never blocks. */
+void follow_wake(struct follow *follow);
+
+/* Looks at every pattern and every file, whatever inotify said. */
+void follow_check(struct follow *follow);
+
+/* Gives the next block of whole lines, from the oldest data on. Never blocks. */
+enum follow_result follow_next(struct follow *follow, struct follow_block *out);
+
+unsigned follow_sources(const struct follow *follow);
+void follow_stats_get(const struct follow *follow, unsigned source, struct follow_stats *out);
+/* IN_Q_OVERFLOW seen so far. */
+uint64_t follow_overflows(const struct follow *follow);
+
+#endif
