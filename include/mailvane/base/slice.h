@@ -20,7 +20,12 @@ struct slice {
 
 /* A slice of a string literal. */
 #define SLICE(literal) ((struct slice){.ptr = "" literal, .len = sizeof(literal) - 1})
-#define SLICE_NONE     ((struct slice){.ptr = NULL, .len = 0})
+/* The same where an initialiser of static storage is wanted. */
+#define SLICE_INIT(literal)                                                                        \
+    {                                                                                              \
+        .ptr = "" literal, .len = sizeof(literal) - 1                                              \
+    }
+#define SLICE_NONE ((struct slice){.ptr = NULL, .len = 0})
 
 /* For printf: "%.*s", SLICE_ARG(s). */
 #define SLICE_ARG(s) (int)(s).len, (s).ptr ? (s).ptr : ""
@@ -52,7 +57,9 @@ static inline bool slice_eq(struct slice a, struct slice b)
 
 static inline bool slice_starts(struct slice s, struct slice prefix)
 {
-    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.ptr, prefix.ptr, prefix.len) == 0);
+    /* The first byte tells most prefixes apart, without a call. */
+    return s.len >= prefix.len && (prefix.len == 0 || (s.ptr[0] == prefix.ptr[0] &&
+                                                       memcmp(s.ptr, prefix.ptr, prefix.len) == 0));
 }
 
 static inline bool slice_ends(struct slice s, struct slice suffix)

@@ -1,11 +1,19 @@
 /*
  * The HTTP endpoint: libmicrohttpd, driven by the caller's epoll loop.
  *
- * Pages are rows: a path and a function that writes the body into a buffer. The
- * server answers GET and HEAD on them, 404 elsewhere and 405 (with Allow) for
- * other methods. One slow or hostile client cannot hold up the others: the number
- * of connections, the connections of one address, the memory and the idle time of
- * each are bounded.
+ * Pages are rows: a path and a function that writes the body into a buffer, at
+ * the time of each request. The server answers GET and HEAD on them, 404
+ * elsewhere, 405 (with Allow) to other methods and 413 to a request with a body.
+ * A path is compared byte by byte, without its query and with no escape decoded.
+ *
+ * One slow or hostile client cannot hold up the others: the number of
+ * connections, the connections of one address, the memory of each, its idle time
+ * and the time of one whole request are bounded, and so is the memory of all
+ * answers that are not yet sent: past that bound, the client that has taken
+ * longest over its answer is cut off.
+ *
+ * SIGPIPE: libmicrohttpd sends with MSG_NOSIGNAL, so a client that has gone never
+ * raises it, and the process need not ignore it for this server's sake.
  */
 #ifndef MAILVANE_EXPOSE_HTTP_H
 #define MAILVANE_EXPOSE_HTTP_H
@@ -16,13 +24,16 @@
 #include "mailvane/base/log.h"
 #include "mailvane/base/strbuf.h"
 
-#define HTTP_CONNECTIONS_MAX      128 /* in all */
-#define HTTP_CONNECTIONS_PEER_MAX 64  /* of one address */
-#define HTTP_IDLE_SECONDS         15
+#define HTTP_CONNECTIONS_MAX      128   /* in all */
+#define HTTP_CONNECTIONS_PEER_MAX 64    /* of one address; more are closed at once */
+#define HTTP_IDLE_SECONDS         15    /* without a byte either way */
+#define HTTP_REQUEST_SECONDS      30    /* one request and its answer, and the wait before it */
+#define HTTP_CONNECTION_MEMORY    16384 /* the request's line and headers */
+#define HTTP_ANSWERS_MAX          (64u << 20) /* bytes of all answers that are not yet sent */
 
 struct http;
 
-/* Writes the body; returns the status code (200, 503, ...). */
+/* Writes the body; returns the status code (200, 503, ...). A HEAD calls it as well. */
 typedef unsigned (*http_page_fn)(void *arg, struct strbuf *body);
 
 struct http_page {
@@ -33,14 +44,18 @@ struct http_page {
 };
 
 /*
- * Listens on one address: "host:port", ":port" (every address, IPv6 and IPv4),
- * "[::1]:port"; port 0 takes a free one. pages must outlive the server.
+ * Listens on one address: "host:port" (a name: its first address, IPv4 before
+ * IPv6), ":port" (every address, IPv6 and IPv4), "[::1]:port", "[::]:port" (IPv6
+ * only); port 0 takes a free one. pages and log must outlive the server.
  */
 struct http *http_new(const char *listen, const struct http_page *pages, unsigned count,
                       const struct logger *log, struct error *err);
 void http_free(struct http *http);
 
-/* For the loop: when it is readable, or http_timeout_ms has passed, call http_run. */
+/*
+ * For the loop: when it is readable, or http_timeout_ms has passed, call http_run.
+ * The timeout has to be asked for again after each http_run.
+ */
 int http_fd(const struct http *http);
 /* Milliseconds until http_run is due without any event; -1: no such need. */
 int64_t http_timeout_ms(const struct http *http);

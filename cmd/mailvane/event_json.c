@@ -1,0 +1,184 @@
+#include "event_json.h"
+
+#include <jansson.h>
+#include <math.h>
+
+#include "mailvane/base/strbuf.h"
+#include "mailvane/base/utf8.h"
+
+/* JSON wants valid UTF-8; a log holds any bytes. */
+static json_t *text(struct slice s)
+{
+    struct strbuf clean = STRBUF_INIT;
+    while (s.len) {
+        size_t len = utf8_sequence(s);
+        strbuf_add_slice(&clean, len ? slice_head(s, len) : UTF8_REPLACEMENT);
+        s = slice_skip(s, len ? len : 1);
+    }
+    json_t *json = json_stringn_nocheck(clean.buf ? clean.buf : "", clean.len);
+    strbuf_release(&clean);
+    return json;
+}
+
+/* A member that does not apply is left out. */
+static void set_text(json_t *object, const char *key, struct slice value)
+{
+    if (value.len)
+        json_object_set_new_nocheck(object, key, text(value));
+}
+
+static void set_word(json_t *object, const char *key, const char *word)
+{
+    set_text(object, key, slice_str(word));
+}
+
+/* Whole seconds as integers: 182, not 182.0. */
+static json_t *number(double value)
+{
+    return value == floor(value) && value < 1e15 ? json_integer((json_int_t)value)
+                                                 : json_real(value);
+}
+
+static bool is_local_byte(char c)
+{
+    return byte_is_alnum(c) || (unsigned char)c >= 0x80 || strchr("!#$%&'*+-/=?^_`{|}~.", c);
+}
+
+/* Where the local part that ends before `at` begins. */
+static size_t local_part_start(struct slice s, size_t at)
+{
+    size_t from = at;
+    if (at > 1 && s.ptr[at - 1] == '"') {
+        for (from = at - 1; from > 0 && s.ptr[from - 1] != '"'; from--)
+            ;
+        return from ? from - 1 : at;
+    }
+    while (from > 0 && s.ptr[from - 1] && is_local_byte(s.ptr[from - 1]))
+        from--;
+    return from;
+}
+
+/* The text with "*" for the local part of every address in it. */
+static struct slice hide_local_parts(struct slice s, struct strbuf *out)
+{
+    size_t done = 0;
+    for (size_t at = 0; at < s.len; at++) {
+        if (s.ptr[at] != '@')
+            continue;
+        size_t from = local_part_start(s, at);
+        if (from < at && from >= done) {
+            strbuf_add(out, s.ptr + done, from - done);
+            strbuf_add_str(out, "*");
+            done = at;
+        }
+    }
+    strbuf_add(out, s.ptr + done, s.len - done);
+    return strbuf_slice(out);
+}
+
+static void put_time(json_t *object, int64_t seconds)
+{
+    struct tm tm;
+    char stamp[40];
+    time_t when = seconds;
+    if (seconds == TIME_UNKNOWN || !gmtime_r(&when, &tm))
+        return;
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    set_word(object, "time", stamp);
+}
+
+static void put_code(json_t *object, unsigned code)
+{
+    char digits[8];
+    snprintf(digits, sizeof(digits), "%03u", code % 1000u);
+    if (code)
+        set_word(object, "code", digits);
+}
+
+static void put_delays(json_t *object, const struct delivery *d)
+{
+    if (d->has_delay)
+        json_object_set_new_nocheck(object, "delay", number(d->delay));
+    if (!d->has_delays)
+        return;
+    json_t *list = json_array();
+    for (int i = 0; i < DELAY_STAGES; i++)
+        json_array_append_new(list, number(d->delays[i]));
+    json_object_set_new_nocheck(object, "delays", list);
+}
+
+static void put_delivery(json_t *object, const struct event *event, bool with_recipients)
+{
+    const struct delivery *d = &event->delivery;
+    char dsn[DSN_TEXT_SIZE];
+    struct strbuf reply = STRBUF_INIT;
+    if (with_recipients)
+        set_text(object, "recipient", d->recipient);
+    set_text(object, "recipient_domain", d->domain);
+    set_text(object, "relay_host", d->relay_host);
+    set_text(object, "relay_ip", d->relay_ip);
+    set_text(object, "provider", d->provider);
+    set_text(object, "sending_ip", d->sending_ip);
+    set_word(object, "status", status_words[d->status]);
+    set_text(object, "dsn", slice_of(dsn, dsn_format(d->dsn, dsn)));
+    put_code(object, d->code);
+    set_word(object, "phase", phase_words[d->phase]);
+    if (event->kind == EVENT_DELIVERY && d->status != STATUS_EXPIRED)
+        json_object_set_new_nocheck(object, "first", json_boolean(d->first));
+    put_delays(object, d);
+    set_text(object, "reply", with_recipients ? d->reply : hide_local_parts(d->reply, &reply));
+    strbuf_release(&reply);
+}
+
+static void put_tls(json_t *object, const struct event *event)
+{
+    set_word(object, "direction", event->tls.outbound ? "out" : "in");
+    set_text(object, "host", event->tls.host);
+    set_text(object, "provider", event->tls.provider);
+    set_text(object, "trust", event->tls.trust);
+    set_text(object, "protocol", event->tls.protocol);
+}
+
+static void put_members(json_t *object, const struct event *event, bool with_recipients)
+{
+    switch (event->kind) {
+    case EVENT_DELIVERY:
+    case EVENT_PROBE:
+        put_delivery(object, event, with_recipients);
+        break;
+    case EVENT_ACTIVE:
+        json_object_set_new_nocheck(object, "size", json_integer((json_int_t)event->active.size));
+        json_object_set_new_nocheck(object, "recipients", json_integer(event->active.recipients));
+        break;
+    case EVENT_SMTPD:
+        set_text(object, "event", event->session.what);
+        break;
+    case EVENT_POSTSCREEN:
+        set_text(object, "action", event->session.what);
+        break;
+    case EVENT_REJECTION:
+        set_word(object, "phase", phase_words[event->rejection.phase]);
+        put_code(object, event->rejection.code);
+        break;
+    case EVENT_TLS:
+        put_tls(object, event);
+        break;
+    default:
+        break;
+    }
+}
+
+void event_json_write(FILE *out, const char *format, const struct event *event,
+                      bool with_recipients)
+{
+    json_t *object = json_object();
+    put_time(object, event->time);
+    set_word(object, "format", format);
+    set_word(object, "kind", kind_words[event->kind]);
+    set_text(object, "queue_id", event->queue_id);
+    set_word(object, "severity", severity_words[event->severity]);
+    put_members(object, event, with_recipients);
+    json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putc('\n', out);
+    json_decref(object);
+}

@@ -1,0 +1,121 @@
+#include "pipeline.h"
+
+#include "mailvane/base/hash.h"
+#include "mailvane/line/lines.h"
+
+int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
+                  struct error *err)
+{
+    uint64_t seed = hash_seed();
+    struct metrics_options options = {
+        .domains = (uint32_t)config->series_domains,
+        .sending_ips = (uint32_t)config->series_sending_ips,
+        .codes = (uint32_t)config->series_codes,
+        .seed = seed,
+    };
+    *p = (struct pipeline){.seed = seed, .providers = providers_new(seed)};
+    p->sending_ips = sending_ips_new(seed);
+    p->formats = format_set_new(seed);
+    p->metrics = metrics_new(&options);
+    p->recorder = recorder_new(p->metrics);
+    for (size_t i = 0; i < config->provider_count; i++) {
+        if (providers_load(p->providers, config->providers[i], err) < 0) {
+            pipeline_release(p);
+            return -1;
+        }
+    }
+    /* A label that is missing is better than deliveries that are not counted. */
+    if (sending_ips_rebuild(p->sending_ips, config, err) < 0)
+        log_warn(log, "sending addresses are not known: %s", err->text);
+    return 0;
+}
+
+void pipeline_release(struct pipeline *p)
+{
+    recorder_free(p->recorder);
+    metrics_free(p->metrics);
+    format_set_free(p->formats);
+    sending_ips_free(p->sending_ips);
+    providers_free(p->providers);
+    *p = (struct pipeline){0};
+}
+
+void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference)
+{
+    *stream = (struct stream){.name = name, .only = only, .last_time = TIME_UNKNOWN};
+    envelope_parser_init(&stream->envelopes, reference);
+}
+
+/* metrics.md: the MX' operator; the domain's where no MX was reached, or the one tried. */
+static struct slice provider_of(struct pipeline *p, const struct delivery *d)
+{
+    if (d->local)
+        return SLICE("local");
+    if (d->connected)
+        return provider_of_host(p->providers, d->relay_host);
+    struct slice provider = provider_of_domain(p->providers, d->domain);
+    if (d->tried_host.len && slice_eq(provider, SLICE("other")))
+        provider = provider_of_host(p->providers, d->tried_host);
+    return provider;
+}
+
+/* Fills in what the log leaves out. */
+static void attribute(struct pipeline *p, struct event *event)
+{
+    if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE) {
+        struct delivery *d = &event->delivery;
+        d->provider = provider_of(p, d);
+        if (!d->local && !d->sending_ip.len)
+            d->sending_ip = sending_ip_of(p->sending_ips, d->origin, d->relay_ipv6);
+    } else if (event->kind == EVENT_TLS && event->tls.outbound) {
+        event->tls.provider = provider_of_host(p->providers, event->tls.host);
+    }
+}
+
+enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct slice line,
+                            struct event *event, enum format_id *format)
+{
+    struct envelope env;
+    envelope_parse(&stream->envelopes, line, &env);
+    if (env.time != TIME_UNKNOWN)
+        stream->last_time = env.time;
+    enum outcome outcome = format_set_parse(p->formats, stream->only, &env, event, format);
+    stream->outcomes[*format][outcome]++;
+    stream->lines++;
+    if (outcome == OUTCOME_EVENT)
+        attribute(p, event);
+    return outcome;
+}
+
+void pipeline_count(struct pipeline *p, struct stream *stream, struct slice block)
+{
+    struct slice line;
+    struct event event;
+    enum format_id format;
+    stream->bytes += block.len;
+    while (lines_next(&block, &line)) {
+        if (pipeline_parse(p, stream, line, &event, &format) == OUTCOME_EVENT)
+            record_event(p->recorder, &event);
+    }
+}
+
+void pipeline_report(struct pipeline *p, const struct stream *stream)
+{
+    struct metrics *m = p->metrics;
+    uint16_t source = metrics_label(m, LABEL_SOURCE, slice_str(stream->name));
+    for (unsigned f = 0; f <= FORMAT_COUNT; f++) {
+        struct slice format = slice_str(f < FORMAT_COUNT ? formats[f]->name : "");
+        for (unsigned o = 0; o < OUTCOME_COUNT; o++) {
+            struct series_key key = {
+                {source, metrics_label(m, LABEL_FORMAT, format),
+                 metrics_label(m, LABEL_OUTCOME, slice_str(outcome_words[o]))}};
+            /* No line without a format is anything but unknown. */
+            if (f < FORMAT_COUNT || o == OUTCOME_UNKNOWN)
+                metrics_set(m, METRIC_LOG_LINES, key, (double)stream->outcomes[f][o]);
+        }
+    }
+    struct series_key key = {{source}};
+    metrics_set(m, METRIC_LOG_READ_BYTES, key, (double)stream->bytes);
+    if (stream->last_time != TIME_UNKNOWN)
+        metrics_set(m, METRIC_LOG_LAST_LINE, key, (double)stream->last_time);
+}

@@ -1,0 +1,63 @@
+/*
+ * The pipeline: the one place that wires the floors together. A block of whole
+ * lines goes in; events come out, and are counted if there is somewhere to count.
+ *
+ *     struct slice line;
+ *     struct event event;
+ *     enum format_id format;
+ *     while (lines_next(&block, &line))
+ *         if (pipeline_parse(&pipeline, &stream, line, &event, &format) == OUTCOME_EVENT)
+ *             record_event(pipeline.recorder, &event);
+ */
+#ifndef MAILVANE_PIPELINE_H
+#define MAILVANE_PIPELINE_H
+
+#include "mailvane/base/log.h"
+#include "mailvane/classify/provider.h"
+#include "mailvane/config/config.h"
+#include "mailvane/config/postfix_cf.h"
+#include "mailvane/config/sending_ip.h"
+#include "mailvane/format/format.h"
+#include "mailvane/line/envelope.h"
+#include "mailvane/metric/metrics.h"
+#include "mailvane/metric/record.h"
+
+/* What is kept of one source of lines: a followed pattern, or a file that is scanned. */
+struct stream {
+    const char *name; /* the label `source` */
+    enum format_id only;
+    struct envelope_parser envelopes;
+    int64_t last_time; /* of the last stamped line; TIME_UNKNOWN before */
+    uint64_t lines;
+    uint64_t bytes;
+    uint64_t outcomes[FORMAT_COUNT + 1][OUTCOME_COUNT]; /* by format; the last: none */
+};
+
+struct pipeline {
+    uint64_t seed;
+    struct format_set *formats;
+    struct providers *providers;
+    struct sending_ips *sending_ips;
+    struct metrics *metrics;
+    struct recorder *recorder;
+};
+
+/* Reads what the configuration names: provider files, Postfix' configuration. */
+int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
+                  struct error *err);
+void pipeline_release(struct pipeline *p);
+
+void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference);
+
+/* Parses one line and fills in who and from where; the outcome is counted in the stream.
+ * *format says which one took the line, FORMAT_COUNT if none did. */
+enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct slice line,
+                            struct event *event, enum format_id *format);
+
+/* Parses and counts a block of whole lines. */
+void pipeline_count(struct pipeline *p, struct stream *stream, struct slice block);
+
+/* Writes what the stream counted into the metrics on mailvane itself. */
+void pipeline_report(struct pipeline *p, const struct stream *stream);
+
+#endif

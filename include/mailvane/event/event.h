@@ -1,0 +1,128 @@
+/*
+ * An event: what one log line said had happened to a message, in one schema for
+ * every MTA.
+ *
+ * A format fills it; every slice is borrowed, from the line or from the format's
+ * state, and holds until the next line is parsed. Members that a line does not
+ * tell are empty or zero. Which of the members below `kind` counts is said beside
+ * it; the others are undefined.
+ *
+ * Recipients' local parts are personal data: they stand in `recipient` alone,
+ * which never leaves the process unless the user asked for it.
+ */
+#ifndef MAILVANE_EVENT_EVENT_H
+#define MAILVANE_EVENT_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mailvane/base/slice.h"
+#include "mailvane/event/dsn.h"
+
+#define STATUS(constant, text) constant,
+enum status {
+#include "mailvane/tables/event_words.def"
+    STATUS_COUNT
+};
+#undef STATUS
+
+#define PHASE(constant, text) constant,
+enum phase {
+#include "mailvane/tables/event_words.def"
+    PHASE_COUNT
+};
+#undef PHASE
+
+#define KIND(constant, text) constant,
+enum event_kind {
+#include "mailvane/tables/event_words.def"
+    EVENT_COUNT
+};
+#undef KIND
+
+#define SEVERITY(constant, text) constant,
+enum severity {
+#include "mailvane/tables/event_words.def"
+    SEVERITY_COUNT
+};
+#undef SEVERITY
+
+#define OUTCOME(constant, text) constant,
+enum outcome {
+#include "mailvane/tables/event_words.def"
+    OUTCOME_COUNT
+};
+#undef OUTCOME
+
+extern const char *const status_words[STATUS_COUNT];
+extern const char *const phase_words[PHASE_COUNT];
+extern const char *const kind_words[EVENT_COUNT];
+extern const char *const severity_words[SEVERITY_COUNT];
+extern const char *const outcome_words[OUTCOME_COUNT];
+
+/* Stages of Postfix' delays=a/b/c/d; other MTAs fill what they know. */
+enum delay_stage {
+    DELAY_BEFORE_QUEUE,
+    DELAY_IN_QUEUE,
+    DELAY_CONNECT,
+    DELAY_TRANSMIT,
+    DELAY_STAGES
+};
+
+/* EVENT_DELIVERY and EVENT_PROBE: one recipient, one attempt. */
+struct delivery {
+    enum status status;
+    enum phase phase; /* of a failure */
+    struct dsn dsn;   /* never absent: metrics.md says what stands in for it */
+    uint16_t code;    /* SMTP reply code; 0: none was given */
+    bool local;       /* handed over on this machine: no provider, no sending address */
+    bool first;       /* the first attempt for this recipient */
+    bool connected;   /* a relay was reached */
+    bool relay_ipv6;  /* relay_ip is an IPv6 address */
+    bool has_delay;   /* delay counts */
+    bool has_delays;  /* delays counts */
+    double delay;     /* seconds since arrival */
+    double delays[DELAY_STAGES];
+    struct slice recipient; /* whole address as logged: personal data */
+    struct slice domain;    /* as the label is: base/domain.h */
+    struct slice relay_host;
+    struct slice relay_ip;
+    struct slice tried_host; /* where relay_host is empty: the host that the text names */
+    struct slice reply;      /* the remote's words, else the MTA's own */
+    struct slice origin;     /* what the sending address is looked up by: syslog_name */
+    struct slice provider;   /* filled after parsing */
+    struct slice sending_ip; /* from the log, else filled after parsing */
+};
+
+struct event {
+    enum event_kind kind;
+    enum severity severity; /* of any kind: a warning is counted beside what it tells of */
+    int64_t time;           /* seconds since the epoch, UTC; TIME_UNKNOWN where the line has none */
+    struct slice queue_id;
+    union {
+        struct delivery delivery; /* EVENT_DELIVERY, EVENT_PROBE */
+        struct {
+            uint64_t size;       /* bytes */
+            uint32_t recipients; /* of the message */
+            bool again;          /* not its first time in the active queue */
+        } active;                /* EVENT_ACTIVE */
+        struct {
+            struct slice what; /* connect, disconnect, lost_connection, timeout ... */
+        } session;             /* EVENT_SMTPD, EVENT_POSTSCREEN */
+        struct {
+            enum phase phase;
+            uint16_t code;
+        } rejection; /* EVENT_REJECTION, EVENT_CLEANUP_REJECTION */
+        struct {
+            bool outbound;
+            struct slice host; /* the peer */
+            struct slice trust;
+            struct slice protocol;
+            struct slice provider; /* outbound; filled after parsing */
+        } tls;                     /* EVENT_TLS */
+    };
+};
+
+#define TIME_UNKNOWN INT64_MIN
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * What is counted: every metric of tables/metrics.def, as series in tables of
+ * fixed size.
+ *
+ * A series is named by a metric and the numbers of its label values, in the order
+ * of the metric's row. Counting looks one up by a hash of 16 bytes and allocates
+ * nothing. A metric that has all the series it may have counts further label sets
+ * with their free values folded to "other": the sum over a metric stays exact.
+ *
+ * The label `domain` is special: metric/topn.h says who has a value of its own.
+ */
+#ifndef MAILVANE_METRIC_METRICS_H
+#define MAILVANE_METRIC_METRICS_H
+
+#include "mailvane/metric/dict.h"
+
+#define METRIC(constant, name, type, series, labels, help) METRIC_##constant,
+enum metric {
+#include "mailvane/tables/metrics.def"
+    METRIC_COUNT
+};
+#undef METRIC
+
+#define LABEL(constant, name, limit) constant,
+enum label {
+#include "mailvane/tables/labels.def"
+    LABEL_COUNT
+};
+#undef LABEL
+
+enum metric_type {
+    COUNTER,       /* whole numbers */
+    COUNTER_FLOAT, /* set from elsewhere, never counted here */
+    GAUGE,
+    HISTOGRAM_SECONDS,
+    HISTOGRAM_BYTES,
+    HISTOGRAM_COUNT,
+};
+
+#define METRIC_LABELS_MAX 8
+
+struct metric_row {
+    const char *name;
+    const char *help;
+    enum metric_type type;
+    uint32_t series; /* at most */
+    uint8_t label_count;
+    uint8_t labels[METRIC_LABELS_MAX]; /* enum label */
+};
+
+extern const struct metric_row metric_rows[METRIC_COUNT];
+extern const char *const label_names[LABEL_COUNT];
+
+/* Upper bounds of a histogram's buckets, without +Inf. */
+struct buckets {
+    unsigned count;
+    const double *bounds;
+};
+struct buckets metric_buckets(enum metric_type type);
+
+/* The label values of a series, in the row's order; the rest is zero. */
+struct series_key {
+    uint16_t value[METRIC_LABELS_MAX];
+};
+
+/*
+ * A counter is n, a gauge x. A histogram is an array: a count a bucket (not
+ * cumulative), +Inf's, then the sum.
+ */
+union series_value {
+    uint64_t n;
+    double x;
+};
+
+struct metrics_options {
+    uint32_t domains;     /* recipient domains with a value of their own, 1 to 10000 */
+    uint32_t sending_ips; /* 1 to 10000 */
+    uint32_t codes;       /* enhanced status codes, 1 to 10000 */
+    uint64_t seed;
+};
+
+struct metrics;
+
+struct metrics *metrics_new(const struct metrics_options *options);
+void metrics_free(struct metrics *m);
+
+/* The number of a label value. */
+uint16_t metrics_label(struct metrics *m, enum label label, struct slice value);
+/* The number of a recipient domain, DICT_OTHER for one that is not among the busiest. */
+uint16_t metrics_domain(struct metrics *m, struct slice domain, int64_t now);
+
+void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n);
+/* Gauges, and counters whose value is kept elsewhere. */
+void metrics_set(struct metrics *m, enum metric id, struct series_key key, double value);
+void metrics_observe(struct metrics *m, enum metric id, struct series_key key, double value);
+
+/*
+ * A handle on a series, which is made if need be: for what is counted with every
+ * line. It stays good as long as m, but for metrics with the label `domain`, whose
+ * series come and go.
+ */
+union series_value *metrics_at(struct metrics *m, enum metric id, struct series_key key);
+/* Observes a value on a handle of a histogram. */
+void series_observe(enum metric id, union series_value *at, double value);
+
+/*
+ * To be called before an exposition: settles which domains are shown (topn.h) and
+ * writes the mailvane_series* metrics.
+ */
+void metrics_settle(struct metrics *m, int64_t now, bool final);
+
+/* Reading: the series of a metric are numbered from 0. */
+uint32_t metrics_series_count(const struct metrics *m, enum metric id);
+const union series_value *metrics_series(const struct metrics *m, enum metric id, uint32_t number,
+                                         struct series_key *key);
+struct slice metrics_label_text(const struct metrics *m, enum label label, uint16_t number);
+
+#endif

@@ -1,0 +1,65 @@
+#include "mailvane/event/dsn.h"
+
+#include <stdio.h>
+
+/* One to three digits; false where there are none or more. */
+static bool take_number(struct slice *s, uint16_t *out)
+{
+    size_t len = 0;
+    unsigned value = 0;
+    while (len < s->len && len < 4 && byte_is_digit(s->ptr[len]))
+        value = value * 10 + (unsigned)(s->ptr[len++] - '0');
+    if (len == 0 || len > 3)
+        return false;
+    *out = (uint16_t)value;
+    *s = slice_skip(*s, len);
+    return true;
+}
+
+bool dsn_take(struct slice *s, struct dsn *out)
+{
+    struct slice rest = *s;
+    struct dsn dsn = {0};
+    if (rest.len < 5 || (rest.ptr[0] != '2' && rest.ptr[0] != '4' && rest.ptr[0] != '5'))
+        return false;
+    dsn.klass = (uint8_t)(rest.ptr[0] - '0');
+    rest = slice_skip(rest, 1);
+    if (!slice_take(&rest, SLICE(".")) || !take_number(&rest, &dsn.subject) ||
+        !slice_take(&rest, SLICE(".")) || !take_number(&rest, &dsn.detail))
+        return false;
+    /* "5.1.1." ends a sentence; "5.1.1.2" is something else, such as an address. */
+    if (rest.len > 1 && rest.ptr[0] == '.' && byte_is_digit(rest.ptr[1]))
+        return false;
+    *s = rest;
+    *out = dsn;
+    return true;
+}
+
+bool dsn_parse(struct slice s, struct dsn *out)
+{
+    return dsn_take(&s, out) && s.len == 0;
+}
+
+size_t dsn_format(struct dsn dsn, char text[DSN_TEXT_SIZE])
+{
+    int len = snprintf(text, DSN_TEXT_SIZE, "%u.%u.%u", dsn.klass % 10u, dsn.subject % 1000u,
+                       dsn.detail % 1000u);
+    return (size_t)len;
+}
+
+struct reply_status reply_status_parse(struct slice reply)
+{
+    struct reply_status status = {0};
+    if (reply.len < 3 || reply.ptr[0] < '2' || reply.ptr[0] > '5' || !byte_is_digit(reply.ptr[1]) ||
+        !byte_is_digit(reply.ptr[2]))
+        return status;
+    struct slice rest = slice_skip(reply, 3);
+    if (rest.len && rest.ptr[0] != ' ' && rest.ptr[0] != '-')
+        return status;
+    status.code =
+        (uint16_t)((reply.ptr[0] - '0') * 100 + (reply.ptr[1] - '0') * 10 + (reply.ptr[2] - '0'));
+    rest = slice_skip(rest, 1);
+    if (dsn_take(&rest, &status.dsn) && status.dsn.klass != status.code / 100)
+        status.dsn = (struct dsn){0};
+    return status;
+}

@@ -1,0 +1,31 @@
+#include "mailvane/event/event.h"
+
+#define STATUS(constant, text) [constant] = text,
+const char *const status_words[STATUS_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef STATUS
+
+#define PHASE(constant, text) [constant] = text,
+const char *const phase_words[PHASE_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef PHASE
+
+#define KIND(constant, text) [constant] = text,
+const char *const kind_words[EVENT_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef KIND
+
+#define SEVERITY(constant, text) [constant] = text,
+const char *const severity_words[SEVERITY_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef SEVERITY
+
+#define OUTCOME(constant, text) [constant] = text,
+const char *const outcome_words[OUTCOME_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef OUTCOME

@@ -1,0 +1,232 @@
+#include "correlate.h"
+
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
+
+#define WAYS             8 /* entries of a set: one cache line of recipients, two of messages */
+#define MESSAGE_SETS     (CORRELATE_MESSAGES / WAYS)
+#define RECIPIENT_SETS   (CORRELATE_RECIPIENTS / WAYS)
+#define NO_DESTINATION   UINT16_MAX
+#define DESTINATION_TEXT 376
+
+enum { FLAG_BORN = 1, FLAG_DEFERRED = 2, FLAG_ACTIVE = 4 };
+
+struct message {
+    uint32_t tag;    /* of the queue id's hash; 0: free */
+    uint32_t serial; /* of this message; a smaller one is older */
+    uint32_t destination_tag;
+    uint16_t destination;
+    uint16_t flags;
+};
+
+/* domain, host and origin, one behind the other. */
+struct slot {
+    uint32_t tag;
+    uint8_t domain_len;
+    uint8_t host_len;
+    uint8_t origin_len;
+    uint8_t bits; /* local, connected, relay_ipv6 */
+    char text[DESTINATION_TEXT];
+};
+
+struct correlate {
+    uint64_t seed;
+    uint32_t serial;
+    uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
+    struct message messages[MESSAGE_SETS][WAYS];
+    struct slot destinations[CORRELATE_DESTINATIONS];
+};
+
+struct correlate *correlate_new(uint64_t seed)
+{
+    struct correlate *c = must_calloc(1, sizeof(*c));
+    c->seed = seed;
+    return c;
+}
+
+void correlate_free(struct correlate *c)
+{
+    free(c);
+}
+
+/* The upper half tells entries of a set apart; 0 is kept for free ones. */
+static uint32_t tag_of(uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    return tag ? tag : 1;
+}
+
+static struct message *find(struct correlate *c, struct slice queue_id, uint64_t *hash)
+{
+    *hash = hash_slice(queue_id, c->seed);
+    struct message *set = c->messages[*hash % MESSAGE_SETS];
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (set[i].tag == tag_of(*hash))
+            return &set[i];
+    }
+    return NULL;
+}
+
+/* A free entry of the set, or its oldest. */
+static struct message *make(struct correlate *c, uint64_t hash)
+{
+    struct message *set = c->messages[hash % MESSAGE_SETS];
+    struct message *pick = set;
+    for (unsigned i = 0; i < WAYS && pick->tag; i++) {
+        if (set[i].tag == 0 || set[i].serial < pick->serial)
+            pick = &set[i];
+    }
+    *pick =
+        (struct message){.tag = tag_of(hash), .serial = ++c->serial, .destination = NO_DESTINATION};
+    return pick;
+}
+
+static struct message *find_or_make(struct correlate *c, struct slice queue_id)
+{
+    uint64_t hash;
+    struct message *message = find(c, queue_id, &hash);
+    return message ? message : make(c, hash);
+}
+
+void correlate_born(struct correlate *c, struct slice queue_id)
+{
+    uint64_t hash;
+    struct message *message = find(c, queue_id, &hash);
+    /* Two lines tell of a birth (client=, message-id=); nothing else happened in between. */
+    if (message && message->flags == FLAG_BORN)
+        return;
+    if (message)
+        message->tag = 0;
+    make(c, hash)->flags = FLAG_BORN;
+}
+
+void correlate_renamed(struct correlate *c, struct slice from, struct slice to)
+{
+    uint64_t hash;
+    struct message *message = find(c, from, &hash);
+    if (!message) {
+        find_or_make(c, to);
+        return;
+    }
+    struct message kept = *message;
+    message->tag = 0;
+    struct message *renamed = find_or_make(c, to);
+    kept.tag = renamed->tag;
+    *renamed = kept;
+}
+
+void correlate_gone(struct correlate *c, struct slice queue_id)
+{
+    uint64_t hash;
+    struct message *message = find(c, queue_id, &hash);
+    if (message)
+        message->tag = 0;
+}
+
+bool correlate_activated(struct correlate *c, struct slice queue_id)
+{
+    struct message *message = find_or_make(c, queue_id);
+    bool before = message->flags & (FLAG_ACTIVE | FLAG_DEFERRED);
+    message->flags |= FLAG_ACTIVE;
+    return before;
+}
+
+static uint64_t recipient_hash(const struct correlate *c, uint32_t serial, struct slice recipient)
+{
+    return hash_slice(recipient, c->seed ^ (serial * UINT64_C(0x9e3779b97f4a7c15)));
+}
+
+/* Where the recipient stands in its set; WAYS where it does not. */
+static unsigned recipient_at(const uint32_t set[WAYS], uint32_t tag)
+{
+    unsigned at = 0;
+    while (at < WAYS && set[at] != tag)
+        at++;
+    return at;
+}
+
+enum attempt correlate_attempt(struct correlate *c, struct slice queue_id, struct slice recipient)
+{
+    uint64_t hash;
+    const struct message *message = find(c, queue_id, &hash);
+    if (!message)
+        return ATTEMPT_UNKNOWN;
+    if (!(message->flags & FLAG_DEFERRED))
+        return message->flags & FLAG_BORN ? ATTEMPT_FIRST : ATTEMPT_UNKNOWN;
+    hash = recipient_hash(c, message->serial, recipient);
+    /* Absent: another recipient was deferred, or this one's entry gave way. */
+    return recipient_at(c->recipients[hash % RECIPIENT_SETS], tag_of(hash)) < WAYS
+               ? ATTEMPT_RETRY
+               : ATTEMPT_UNKNOWN;
+}
+
+static void remember_recipient(struct correlate *c, uint32_t serial, struct slice recipient)
+{
+    uint64_t hash = recipient_hash(c, serial, recipient);
+    uint32_t *set = c->recipients[hash % RECIPIENT_SETS];
+    unsigned at = recipient_at(set, tag_of(hash));
+    memmove(set + 1, set, (at < WAYS ? at : WAYS - 1) * sizeof(*set));
+    set[0] = tag_of(hash);
+}
+
+static uint64_t destination_hash(const struct correlate *c, const struct destination *to)
+{
+    uint64_t hash = hash_slice(to->domain, c->seed);
+    hash = hash_slice(to->host, hash);
+    return hash_slice(to->origin, hash) + to->local + 2u * to->connected + 4u * to->relay_ipv6;
+}
+
+static void slot_fill(struct slot *slot, uint32_t tag, const struct destination *to)
+{
+    slot->tag = tag;
+    slot->domain_len = (uint8_t)to->domain.len;
+    slot->host_len = (uint8_t)to->host.len;
+    slot->origin_len = (uint8_t)to->origin.len;
+    slot->bits = (uint8_t)(to->local | to->connected << 1 | to->relay_ipv6 << 2);
+    char *at = slot->text;
+    const struct slice parts[] = {to->domain, to->host, to->origin};
+    for (unsigned i = 0; i < 3; i++) {
+        memcpy(at, parts[i].ptr ? parts[i].ptr : "", parts[i].len);
+        at += parts[i].len;
+    }
+}
+
+void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
+                        const struct destination *to)
+{
+    struct message *message = find_or_make(c, queue_id);
+    message->flags |= FLAG_DEFERRED;
+    remember_recipient(c, message->serial, recipient);
+    if (to->domain.len + to->host.len + to->origin.len > DESTINATION_TEXT ||
+        to->domain.len > UINT8_MAX || to->host.len > UINT8_MAX || to->origin.len > UINT8_MAX)
+        return;
+    uint64_t hash = destination_hash(c, to);
+    uint16_t at = (uint16_t)(hash % CORRELATE_DESTINATIONS);
+    if (c->destinations[at].tag != tag_of(hash))
+        slot_fill(&c->destinations[at], tag_of(hash), to);
+    message->destination = at;
+    message->destination_tag = tag_of(hash);
+}
+
+bool correlate_destination(struct correlate *c, struct slice queue_id, struct destination *out)
+{
+    uint64_t hash;
+    const struct message *message = find(c, queue_id, &hash);
+    if (!message || message->destination == NO_DESTINATION)
+        return false;
+    const struct slot *slot = &c->destinations[message->destination];
+    if (slot->tag != message->destination_tag)
+        return false;
+    const char *host = slot->text + slot->domain_len;
+    *out = (struct destination){
+        .domain = slice_of(slot->text, slot->domain_len),
+        .host = slice_of(host, slot->host_len),
+        .origin = slice_of(host + slot->host_len, slot->origin_len),
+        .local = slot->bits & 1,
+        .connected = slot->bits & 2,
+        .relay_ipv6 = slot->bits & 4,
+    };
+    return true;
+}

@@ -1,0 +1,142 @@
+#include "mailvane/line/envelope.h"
+
+#include <time.h>
+
+#include "stamp.h"
+
+/* What stands in brackets behind the program is short. */
+#define PID_MAX 24
+
+/* "<22>": facility and severity, which the tag and the text tell better. */
+static void skip_priority(struct slice *s)
+{
+    size_t end = slice_find(slice_head(*s, 5), '>');
+    if (s->len && s->ptr[0] == '<' && end >= 2 && end < 5 && byte_is_digit(s->ptr[1]))
+        *s = slice_skip(*s, end + 1);
+}
+
+static void skip_blanks(struct slice *s)
+{
+    while (s->len && *s->ptr == ' ')
+        *s = slice_skip(*s, 1);
+}
+
+/*
+ * Takes "prog[pid]: ", "prog[pid] " or "prog: " off. A bare word is no tag: it may
+ * be a host or the beginning of the text.
+ */
+static bool take_tag(struct slice *s, struct slice *program)
+{
+    const char *p = s->ptr, *end = slice_end(*s);
+    while (p < end && *p != '[' && *p != ':' && *p != ' ')
+        p++;
+    if (p == s->ptr || p == end || *p == ' ')
+        return false;
+    struct slice name = slice_between(s->ptr, p);
+    if (*p == '[') {
+        const char *limit = end - p > PID_MAX ? p + PID_MAX : end;
+        while (p < limit && *p != ']')
+            p++;
+        if (p == limit)
+            return false;
+        p++;
+    }
+    if (p < end && *p == ':')
+        p++;
+    if (p < end && *p != ' ')
+        return false;
+    while (p < end && *p == ' ')
+        p++;
+    *program = name;
+    *s = slice_between(p, end);
+    return true;
+}
+
+/* Solaris' message id: "[ID 801593 mail.info] ". */
+static void skip_solaris_id(struct slice *text)
+{
+    if (!slice_starts(*text, SLICE("[ID ")))
+        return;
+    size_t close = slice_find(slice_head(*text, 48), ']');
+    if (close < 48 && close < text->len) {
+        *text = slice_skip(*text, close + 1);
+        skip_blanks(text);
+    }
+}
+
+/* RFC 5424, 6.3: "-" or elements in brackets, whose values quote with a backslash. */
+static bool skip_structured_data(struct slice *s)
+{
+    if (slice_take(s, SLICE("-")))
+        return true;
+    bool any = false;
+    while (s->len && s->ptr[0] == '[') {
+        bool quoted = false;
+        size_t at = 1;
+        for (; at < s->len && (quoted || s->ptr[at] != ']'); at++) {
+            if (s->ptr[at] == '\\' && quoted)
+                at++;
+            else if (s->ptr[at] == '"')
+                quoted = !quoted;
+        }
+        if (at >= s->len)
+            return false;
+        *s = slice_skip(*s, at + 1);
+        any = true;
+    }
+    return any;
+}
+
+/* What follows "<PRI>1 " of RFC 5424. */
+static bool parse_5424(struct envelope_parser *parser, struct slice s, struct envelope *out)
+{
+    struct slice nil = SLICE("- ");
+    if (!slice_take(&s, nil) &&
+        (!stamp_take(parser, &s, &out->time) || !slice_take(&s, SLICE(" "))))
+        return false;
+    slice_cut(&s, ' '); /* host */
+    struct slice program = slice_cut(&s, ' ');
+    slice_cut(&s, ' '); /* process id */
+    slice_cut(&s, ' '); /* message id */
+    if (!skip_structured_data(&s))
+        return false;
+    skip_blanks(&s);
+    slice_take(&s, SLICE("\xef\xbb\xbf"));
+    out->program = slice_eq(program, SLICE("-")) ? SLICE_NONE : program;
+    out->text = s;
+    return true;
+}
+
+void envelope_parser_init(struct envelope_parser *parser, int64_t reference)
+{
+    *parser = (struct envelope_parser){.reference = reference};
+}
+
+void envelope_parser_refer(struct envelope_parser *parser, int64_t reference)
+{
+    parser->reference = reference;
+    parser->date_len = 0;
+}
+
+void envelope_parse(struct envelope_parser *parser, struct slice line, struct envelope *out)
+{
+    struct slice s = line;
+    *out = (struct envelope){.time = INT64_MIN};
+    skip_priority(&s);
+    if (s.ptr != line.ptr && slice_starts(s, SLICE("1 ")) &&
+        parse_5424(parser, slice_skip(s, 2), out))
+        return;
+
+    bool stamped = stamp_take(parser, &s, &out->time);
+    skip_blanks(&s);
+    if (!take_tag(&s, &out->program) && stamped) {
+        /* Only behind a stamp may a host stand: else any word could pass for one. */
+        struct slice behind_host = s;
+        slice_cut(&behind_host, ' ');
+        skip_blanks(&behind_host);
+        if (take_tag(&behind_host, &out->program))
+            s = behind_host;
+    }
+    skip_solaris_id(&s);
+    out->text = s;
+}

@@ -1,0 +1,137 @@
+#include "family.h"
+
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
+#include "mailvane/metric/topn.h"
+
+/* Labels whose values are chosen outside of this house. */
+static bool is_foldable(uint8_t label)
+{
+    return label == LABEL_DOMAIN || label == LABEL_DSN || label == LABEL_SENDING_IP ||
+           label == LABEL_PROVIDER || label == LABEL_CODE || label == LABEL_SOURCE ||
+           label == LABEL_PROTOCOL;
+}
+
+void family_init(struct family *f, const struct metric_row *row, uint64_t seed)
+{
+    uint32_t size = 4;
+    while (size < row->series * 2)
+        size *= 2;
+    *f = (struct family){.seed = seed, .limit = row->series, .mask = size - 1};
+    f->reserve = row->series > 256 ? 64 : row->series / 4;
+    struct buckets buckets = metric_buckets(row->type);
+    f->width = buckets.count ? buckets.count + 2 : 1;
+    f->index = must_calloc(size, sizeof(*f->index));
+    f->keys = must_calloc(f->limit, sizeof(*f->keys));
+    f->values = must_calloc((size_t)f->limit * f->width, sizeof(*f->values));
+    for (unsigned i = 0; i < row->label_count; i++)
+        f->fold.value[i] = is_foldable(row->labels[i]) ? DICT_OTHER : 0;
+}
+
+void family_release(struct family *f)
+{
+    free(f->index);
+    free(f->keys);
+    free(f->values);
+    *f = (struct family){0};
+}
+
+/* The numbers in a key are ours, so two multiplications mix them well enough. */
+static uint32_t key_hash(const struct family *f, const struct series_key *key)
+{
+    uint64_t half[2];
+    memcpy(half, key, sizeof(half));
+    uint64_t hash = (half[0] ^ f->seed) * UINT64_C(0x9e3779b97f4a7c15);
+    hash = ((hash ^ hash >> 32) + half[1]) * UINT64_C(0xd6e8feb86659fd93);
+    return (uint32_t)(hash >> 32);
+}
+
+/* Where the key stands in the index, or the free place where it would. */
+static uint32_t probe(const struct family *f, const struct series_key *key)
+{
+    uint32_t at = key_hash(f, key) & f->mask;
+    while (f->index[at] && memcmp(&f->keys[f->index[at] - 1], key, sizeof(*key)) != 0)
+        at = (at + 1) & f->mask;
+    return at;
+}
+
+/* The number of a series, made if fewer than `limit` are there; UINT32_MAX if not. */
+static uint32_t find_or_add(struct family *f, const struct series_key *key, uint32_t limit)
+{
+    uint32_t at = probe(f, key);
+    if (f->index[at])
+        return f->index[at] - 1;
+    if (f->count >= limit)
+        return UINT32_MAX;
+    f->keys[f->count] = *key;
+    f->index[at] = ++f->count;
+    return f->count - 1;
+}
+
+union series_value *family_at(struct family *f, const struct series_key *key)
+{
+    uint32_t number = find_or_add(f, key, f->limit - f->reserve);
+    struct series_key folded = *key;
+    if (number == UINT32_MAX) {
+        f->folded++;
+        for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
+            folded.value[i] = f->fold.value[i] ? DICT_OTHER : folded.value[i];
+        number = find_or_add(f, &folded, f->limit - 1);
+    }
+    if (number == UINT32_MAX) {
+        /* Not even the reserve is enough: one last series takes the rest. */
+        for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
+            folded.value[i] = folded.value[i] ? DICT_OTHER : 0;
+        number = find_or_add(f, &folded, f->limit);
+    }
+    return f->values + (size_t)(number == UINT32_MAX ? 0 : number) * f->width;
+}
+
+/* Adds a series' values to those of the same labels with `position` folded. */
+static void pour(struct family *f, uint32_t number, unsigned position)
+{
+    struct series_key key = f->keys[number];
+    key.value[position] = DICT_OTHER;
+    union series_value *to = family_at(f, &key);
+    const union series_value *from = f->values + (size_t)number * f->width;
+    uint32_t counts = f->width > 1 ? f->width - 1 : 1;
+    for (uint32_t i = 0; i < counts; i++)
+        to[i].n += from[i].n;
+    if (f->width > 1)
+        to[counts].x += from[counts].x;
+}
+
+/* Moves what is kept together and indexes it anew. */
+static void compact(struct family *f, unsigned position, const uint8_t *marks)
+{
+    uint32_t kept = 0;
+    size_t bytes = f->width * sizeof(*f->values);
+    memset(f->index, 0, ((size_t)f->mask + 1) * sizeof(*f->index));
+    for (uint32_t i = 0; i < f->count; i++) {
+        if (marks[f->keys[i].value[position]] != TOPN_KEEP)
+            continue;
+        f->keys[kept] = f->keys[i];
+        memmove(f->values + (size_t)kept * f->width, f->values + (size_t)i * f->width, bytes);
+        f->index[probe(f, &f->keys[kept])] = kept + 1;
+        kept++;
+    }
+    memset(f->values + (size_t)kept * f->width, 0, (f->count - kept) * bytes);
+    f->count = kept;
+}
+
+void family_apply(struct family *f, unsigned position, const uint8_t *marks)
+{
+    uint32_t before = f->count, marked = 0;
+    for (uint32_t i = 0; i < before; i++) {
+        uint8_t mark = marks[f->keys[i].value[position]];
+        marked += mark != TOPN_KEEP;
+        if (mark == TOPN_FOLD || mark == TOPN_EVICT) {
+            pour(f, i, position);
+            f->folded++;
+        }
+    }
+    if (marked)
+        compact(f, position, marks);
+}

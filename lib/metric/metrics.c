@@ -1,0 +1,208 @@
+#include "mailvane/metric/metrics.h"
+
+#include <stdlib.h>
+
+#include "family.h"
+#include "mailvane/base/bug.h"
+#include "mailvane/metric/topn.h"
+
+#define COUNT_ARGS(...) (sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
+#define LABELS(...)     .label_count = COUNT_ARGS(__VA_ARGS__), .labels = {__VA_ARGS__}
+#define NO_LABELS       .label_count = 0
+#define METRIC(constant, metric_name, metric_type_, series_, labels_, help_)                       \
+    [METRIC_##constant] = {                                                                        \
+        .name = metric_name, .help = help_, .type = metric_type_, .series = series_, labels_},
+const struct metric_row metric_rows[METRIC_COUNT] = {
+#include "mailvane/tables/metrics.def"
+};
+#undef METRIC
+
+#define LABEL(constant, name, limit) [constant] = name,
+const char *const label_names[LABEL_COUNT] = {
+#include "mailvane/tables/labels.def"
+};
+#undef LABEL
+
+#define LABEL(constant, name, limit) [constant] = limit,
+static const uint32_t label_limits[LABEL_COUNT] = {
+#include "mailvane/tables/labels.def"
+};
+#undef LABEL
+
+static const double bounds_seconds[] = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400, 86400};
+static const double bounds_bytes[] = {1024,    4096,    16384,    65536,   262144,
+                                      1048576, 4194304, 16777216, 67108864};
+static const double bounds_count[] = {1, 2, 5, 10, 20, 50, 100, 500, 1000};
+
+#define BUCKETS(bounds)                                                                            \
+    {                                                                                              \
+        sizeof(bounds) / sizeof((bounds)[0]), bounds                                               \
+    }
+static const struct buckets bucket_rows[] = {
+    [COUNTER] = {0, NULL},
+    [COUNTER_FLOAT] = {0, NULL},
+    [GAUGE] = {0, NULL},
+    [HISTOGRAM_SECONDS] = BUCKETS(bounds_seconds),
+    [HISTOGRAM_BYTES] = BUCKETS(bounds_bytes),
+    [HISTOGRAM_COUNT] = BUCKETS(bounds_count),
+};
+
+struct metrics {
+    struct dict dicts[LABEL_COUNT]; /* all but LABEL_DOMAIN's */
+    struct topn domains;
+    struct family families[METRIC_COUNT];
+};
+
+struct buckets metric_buckets(enum metric_type type)
+{
+    return bucket_rows[type];
+}
+
+static uint32_t limit_of(const struct metrics_options *options, enum label label)
+{
+    switch (label) {
+    case LABEL_SENDING_IP:
+        return options->sending_ips + 2;
+    case LABEL_DSN:
+        return options->codes + 2;
+    default:
+        return label_limits[label];
+    }
+}
+
+struct metrics *metrics_new(const struct metrics_options *options)
+{
+    struct metrics *m = must_calloc(1, sizeof(*m));
+    for (unsigned i = 0; i < LABEL_COUNT; i++) {
+        if (i != LABEL_DOMAIN)
+            dict_init(&m->dicts[i], limit_of(options, (enum label)i), options->seed + i);
+    }
+    topn_init(&m->domains, options->domains, options->seed);
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        family_init(&m->families[i], &metric_rows[i], options->seed);
+        /* A metric without labels exists from the start. */
+        if (metric_rows[i].label_count == 0 && metric_rows[i].type != GAUGE &&
+            metric_rows[i].type != COUNTER_FLOAT)
+            family_at(&m->families[i], &(struct series_key){{0}});
+    }
+    return m;
+}
+
+void metrics_free(struct metrics *m)
+{
+    if (!m)
+        return;
+    for (unsigned i = 0; i < LABEL_COUNT; i++)
+        dict_release(&m->dicts[i]);
+    topn_release(&m->domains);
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        family_release(&m->families[i]);
+    free(m);
+}
+
+uint16_t metrics_label(struct metrics *m, enum label label, struct slice value)
+{
+    bug_if(label == LABEL_DOMAIN);
+    return dict_intern(&m->dicts[label], value);
+}
+
+/* Brings the series in line with what topn.h marked. */
+static void apply_marks(struct metrics *m)
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        for (unsigned at = 0; at < metric_rows[i].label_count; at++) {
+            if (metric_rows[i].labels[at] == LABEL_DOMAIN)
+                family_apply(&m->families[i], at, m->domains.marks);
+        }
+    }
+    topn_forget(&m->domains);
+}
+
+uint16_t metrics_domain(struct metrics *m, struct slice domain, int64_t now)
+{
+    if (domain.len == 0)
+        return DICT_EMPTY;
+    uint16_t number = topn_touch(&m->domains, domain, now);
+    if (number == 0) {
+        topn_prune(&m->domains);
+        apply_marks(m);
+        number = topn_touch(&m->domains, domain, now);
+    }
+    return number ? number : DICT_OTHER;
+}
+
+void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n)
+{
+    family_at(&m->families[id], &key)->n += n;
+}
+
+void metrics_set(struct metrics *m, enum metric id, struct series_key key, double value)
+{
+    union series_value *at = family_at(&m->families[id], &key);
+    if (metric_rows[id].type == COUNTER)
+        at->n = (uint64_t)value;
+    else
+        at->x = value;
+}
+
+union series_value *metrics_at(struct metrics *m, enum metric id, struct series_key key)
+{
+    for (unsigned i = 0; i < metric_rows[id].label_count; i++)
+        bug_if(metric_rows[id].labels[i] == LABEL_DOMAIN);
+    return family_at(&m->families[id], &key);
+}
+
+void series_observe(enum metric id, union series_value *at, double value)
+{
+    struct buckets buckets = metric_buckets(metric_rows[id].type);
+    unsigned bucket = 0;
+    while (bucket < buckets.count && value > buckets.bounds[bucket])
+        bucket++;
+    at[bucket].n++;
+    at[buckets.count + 1].x += value;
+}
+
+void metrics_observe(struct metrics *m, enum metric id, struct series_key key, double value)
+{
+    series_observe(id, family_at(&m->families[id], &key), value);
+}
+
+/* How full the tables are: limits that are hit must be seen. */
+static void report_limits(struct metrics *m)
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        const struct family *f = &m->families[i];
+        if (metric_rows[i].series < 64)
+            continue;
+        struct series_key key = {{metrics_label(m, LABEL_METRIC, slice_str(metric_rows[i].name))}};
+        metrics_set(m, METRIC_SERIES, key, f->count);
+        metrics_set(m, METRIC_SERIES_LIMIT, key, f->limit);
+        metrics_set(m, METRIC_SERIES_FOLDED, key, (double)f->folded);
+    }
+}
+
+void metrics_settle(struct metrics *m, int64_t now, bool final)
+{
+    topn_settle(&m->domains, now, final);
+    apply_marks(m);
+    report_limits(m);
+}
+
+uint32_t metrics_series_count(const struct metrics *m, enum metric id)
+{
+    return m->families[id].count;
+}
+
+const union series_value *metrics_series(const struct metrics *m, enum metric id, uint32_t number,
+                                         struct series_key *key)
+{
+    const struct family *f = &m->families[id];
+    bug_if(number >= f->count);
+    *key = f->keys[number];
+    return f->values + (size_t)number * f->width;
+}
+
+struct slice metrics_label_text(const struct metrics *m, enum label label, uint16_t number)
+{
+    return dict_text(label == LABEL_DOMAIN ? &m->domains.dict : &m->dicts[label], number);
+}

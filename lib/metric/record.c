@@ -1,0 +1,243 @@
+#include "mailvane/metric/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+
+/* Direct-mapped memories of recent look-ups; powers of two. */
+#define DSN_MEMOS      256
+#define DELAY_MEMOS    64
+#define RESULT_MEMOS   512
+#define PROVIDER_MEMOS 64
+
+static const char *const stage_words[DELAY_STAGES] = {
+    [DELAY_BEFORE_QUEUE] = "before_queue",
+    [DELAY_IN_QUEUE] = "in_queue",
+    [DELAY_CONNECT] = "connect",
+    [DELAY_TRANSMIT] = "transmit",
+};
+
+struct delay_series {
+    uint16_t provider;
+    union series_value *stage[DELAY_STAGES];
+    union series_value *latency; /* NULL: free */
+};
+
+struct result_series {
+    struct series_key key;
+    union series_value *deliveries; /* NULL: free */
+    union series_value *first;
+};
+
+/* Label values that are known beforehand or repeat, as numbers; series, as handles. */
+struct recorder {
+    struct metrics *metrics;
+    uint16_t status[STATUS_COUNT];
+    uint16_t result[STATUS_COUNT];
+    uint16_t phase[PHASE_COUNT];
+    uint16_t severity[SEVERITY_COUNT];
+    uint16_t stage[DELAY_STAGES];
+    uint16_t in, out;
+    struct {
+        uint32_t packed; /* the code; 0: free */
+        uint16_t number;
+    } dsn[DSN_MEMOS];
+    struct {
+        const char *ptr;
+        uint16_t number;
+    } providers[PROVIDER_MEMOS];
+    struct delay_series delays[DELAY_MEMOS];
+    struct result_series results[RESULT_MEMOS];
+};
+
+static void intern_words(struct metrics *m, enum label label, const char *const *words,
+                         unsigned count, uint16_t *numbers)
+{
+    for (unsigned i = 0; i < count; i++)
+        numbers[i] = metrics_label(m, label, slice_str(words[i]));
+}
+
+struct recorder *recorder_new(struct metrics *metrics)
+{
+    struct recorder *r = must_calloc(1, sizeof(*r));
+    r->metrics = metrics;
+    intern_words(metrics, LABEL_STATUS, status_words, STATUS_COUNT, r->status);
+    intern_words(metrics, LABEL_RESULT, status_words, STATUS_COUNT, r->result);
+    intern_words(metrics, LABEL_PHASE, phase_words, PHASE_COUNT, r->phase);
+    intern_words(metrics, LABEL_SEVERITY, severity_words, SEVERITY_COUNT, r->severity);
+    intern_words(metrics, LABEL_STAGE, stage_words, DELAY_STAGES, r->stage);
+    r->in = metrics_label(metrics, LABEL_DIRECTION, SLICE("in"));
+    r->out = metrics_label(metrics, LABEL_DIRECTION, SLICE("out"));
+    return r;
+}
+
+void recorder_free(struct recorder *recorder)
+{
+    free(recorder);
+}
+
+/* The number of a code's text, without writing the text again for each delivery. */
+static uint16_t dsn_number(struct recorder *r, struct dsn dsn)
+{
+    uint32_t packed = (uint32_t)dsn.klass << 20 | (uint32_t)dsn.subject << 10 | dsn.detail;
+    uint32_t slot = (packed ^ packed >> 10 ^ packed >> 17) % DSN_MEMOS;
+    if (r->dsn[slot].packed != packed) {
+        char text[DSN_TEXT_SIZE];
+        size_t len = dsn_format(dsn, text);
+        r->dsn[slot].packed = packed;
+        r->dsn[slot].number = metrics_label(r->metrics, LABEL_DSN, slice_of(text, len));
+    }
+    return r->dsn[slot].number;
+}
+
+static uint16_t code_number(struct recorder *r, uint16_t code)
+{
+    char text[8];
+    int len = snprintf(text, sizeof(text), "%03u", code % 1000u);
+    return code ? metrics_label(r->metrics, LABEL_CODE, slice_of(text, (size_t)len)) : DICT_EMPTY;
+}
+
+/* The handles of a provider's histograms. */
+static const struct delay_series *delays_of(struct recorder *r, uint16_t provider)
+{
+    struct delay_series *memo = &r->delays[provider % DELAY_MEMOS];
+    if (memo->provider == provider && memo->latency)
+        return memo;
+    memo->provider = provider;
+    for (int i = 0; i < DELAY_STAGES; i++)
+        memo->stage[i] = metrics_at(r->metrics, METRIC_DELIVERY_DELAY,
+                                    (struct series_key){{provider, r->stage[i]}});
+    memo->latency =
+        metrics_at(r->metrics, METRIC_DELIVERY_LATENCY, (struct series_key){{provider}});
+    return memo;
+}
+
+static void record_delays(struct recorder *r, const struct delivery *d, uint16_t provider)
+{
+    const struct delay_series *series = delays_of(r, provider);
+    for (int i = 0; d->has_delays && i < DELAY_STAGES; i++)
+        series_observe(METRIC_DELIVERY_DELAY, series->stage[i], d->delays[i]);
+    if (d->status == STATUS_SENT && d->has_delay)
+        series_observe(METRIC_DELIVERY_LATENCY, series->latency, d->delay);
+}
+
+/* The handles of a result's counters. */
+static const struct result_series *result_of(struct recorder *r, uint16_t provider, uint16_t ip,
+                                             uint16_t status, uint16_t dsn)
+{
+    struct series_key key = {{provider, ip, status, dsn}};
+    unsigned slot = (provider * 31u + ip * 7u + status + dsn * 5u) % RESULT_MEMOS;
+    struct result_series *memo = &r->results[slot];
+    if (memo->deliveries && memcmp(&memo->key, &key, sizeof(key)) == 0)
+        return memo;
+    memo->key = key;
+    memo->deliveries = metrics_at(r->metrics, METRIC_DELIVERIES, key);
+    memo->first =
+        metrics_at(r->metrics, METRIC_FIRST_ATTEMPTS, (struct series_key){{provider, ip, status}});
+    return memo;
+}
+
+/* Providers' names live in a table that never moves, so the pointer stands for the name. */
+static uint16_t provider_number(struct recorder *r, struct slice provider)
+{
+    unsigned slot = ((uintptr_t)provider.ptr >> 3) % PROVIDER_MEMOS;
+    if (r->providers[slot].ptr != provider.ptr) {
+        r->providers[slot].ptr = provider.ptr;
+        r->providers[slot].number = metrics_label(r->metrics, LABEL_PROVIDER, provider);
+    }
+    return r->providers[slot].number;
+}
+
+static void record_delivery(struct recorder *r, const struct event *event)
+{
+    const struct delivery *d = &event->delivery;
+    struct metrics *m = r->metrics;
+    uint16_t provider = provider_number(r, d->provider);
+    uint16_t ip = metrics_label(m, LABEL_SENDING_IP, d->sending_ip);
+    uint16_t status = r->status[d->status];
+    uint16_t dsn = dsn_number(r, d->dsn);
+    uint16_t domain = metrics_domain(m, d->domain, event->time);
+    const struct result_series *result = result_of(r, provider, ip, status, dsn);
+    result->deliveries->n++;
+    result->first->n += d->first;
+    metrics_add(m, METRIC_DOMAIN_DELIVERIES,
+                (struct series_key){{domain, provider, ip, status, dsn}}, 1);
+    record_delays(r, d, provider);
+}
+
+static void record_active(struct recorder *r, const struct event *event)
+{
+    struct series_key none = {{0}};
+    if (event->active.again)
+        return;
+    metrics_observe(r->metrics, METRIC_MESSAGE_SIZE, none, (double)event->active.size);
+    metrics_observe(r->metrics, METRIC_MESSAGE_RECIPIENTS, none, event->active.recipients);
+}
+
+static void record_tls(struct recorder *r, const struct event *event)
+{
+    struct metrics *m = r->metrics;
+    struct series_key key = {{
+        event->tls.outbound ? r->out : r->in,
+        provider_number(r, event->tls.provider),
+        metrics_label(m, LABEL_TRUST, event->tls.trust),
+        metrics_label(m, LABEL_PROTOCOL, event->tls.protocol),
+    }};
+    metrics_add(m, METRIC_TLS_CONNECTIONS, key, 1);
+}
+
+/* Events that are one step of one counter. */
+static void record_plain(struct recorder *r, const struct event *event)
+{
+    struct metrics *m = r->metrics;
+    struct series_key key = {{0}};
+    switch (event->kind) {
+    case EVENT_PROBE:
+        key.value[0] = r->result[event->delivery.status];
+        metrics_add(m, METRIC_ADDRESS_PROBES, key, 1);
+        break;
+    case EVENT_RECEIVED:
+        metrics_add(m, METRIC_MESSAGES_RECEIVED, key, 1);
+        break;
+    case EVENT_REMOVED:
+        metrics_add(m, METRIC_MESSAGES_REMOVED, key, 1);
+        break;
+    case EVENT_SMTPD:
+        key.value[0] = metrics_label(m, LABEL_EVENT, event->session.what);
+        metrics_add(m, METRIC_SMTPD_CONNECTIONS, key, 1);
+        break;
+    case EVENT_REJECTION:
+        key.value[0] = r->phase[event->rejection.phase];
+        key.value[1] = code_number(r, event->rejection.code);
+        metrics_add(m, METRIC_SMTPD_REJECTIONS, key, 1);
+        break;
+    case EVENT_SASL_FAILURE:
+        metrics_add(m, METRIC_SASL_FAILURES, key, 1);
+        break;
+    case EVENT_CLEANUP_REJECTION:
+        metrics_add(m, METRIC_CLEANUP_REJECTIONS, key, 1);
+        break;
+    case EVENT_POSTSCREEN:
+        key.value[0] = metrics_label(m, LABEL_ACTION, event->session.what);
+        metrics_add(m, METRIC_POSTSCREEN, key, 1);
+        break;
+    default:
+        break;
+    }
+}
+
+void record_event(struct recorder *recorder, const struct event *event)
+{
+    if (event->severity)
+        metrics_add(recorder->metrics, METRIC_MTA_MESSAGES,
+                    (struct series_key){{recorder->severity[event->severity]}}, 1);
+    if (event->kind == EVENT_DELIVERY)
+        record_delivery(recorder, event);
+    else if (event->kind == EVENT_ACTIVE)
+        record_active(recorder, event);
+    else if (event->kind == EVENT_TLS)
+        record_tls(recorder, event);
+    else
+        record_plain(recorder, event);
+}

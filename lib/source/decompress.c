@@ -1,0 +1,83 @@
+#include "mailvane/source/decompress.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mailvane/base/slice.h"
+
+/* The first bytes of each format and the command that reads it from stdin. */
+static const struct {
+    struct slice magic;
+    const char *tool;
+} tools[] = {
+    {SLICE_INIT("\x1f\x8b"), "gzip"},
+    {SLICE_INIT("BZh"), "bzip2"},
+    {SLICE_INIT("\xfd"
+                "7zXZ"),
+     "xz"},
+    {SLICE_INIT("\x28\xb5\x2f\xfd"), "zstd"},
+};
+
+static const char *tool_for(int fd)
+{
+    char head[8];
+    ssize_t got = pread(fd, head, sizeof(head), 0);
+    for (size_t i = 0; got > 0 && i < sizeof(tools) / sizeof(tools[0]); i++) {
+        if (slice_starts(slice_of(head, (size_t)got), tools[i].magic))
+            return tools[i].tool;
+    }
+    return NULL;
+}
+
+/* Runs "tool -dc" with the file as its stdin and the pipe as its stdout. */
+static int spawn_tool(struct decompress *d, int fd, int out, struct error *err)
+{
+    char *const argv[] = {(char *)d->tool, (char *)"-dc", NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    int failed = posix_spawnp(&d->pid, d->tool, &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    if (!failed)
+        return 0;
+    d->pid = 0;
+    return error_set(err, "cannot run %s: %s", d->tool, strerror(failed));
+}
+
+int decompress_open(struct decompress *out, const char *path, int fd, struct error *err)
+{
+    struct error why;
+    int ends[2];
+    *out = (struct decompress){.fd = fd, .tool = tool_for(fd)};
+    if (!out->tool)
+        return 0;
+    if (pipe2(ends, O_CLOEXEC) < 0) {
+        close(fd);
+        return error_set(err, "%s: pipe: %s", path, strerror(errno));
+    }
+    int failed = spawn_tool(out, fd, ends[1], &why);
+    close(fd);
+    close(ends[1]);
+    out->fd = ends[0];
+    if (!failed)
+        return 0;
+    close(out->fd);
+    return error_set(err, "%s: %s", path, why.text);
+}
+
+int decompress_close(struct decompress *d, const char *path, struct error *err)
+{
+    int status = 0;
+    close(d->fd);
+    if (d->pid == 0)
+        return 0;
+    while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    return error_set(err, "%s: %s says that the file is damaged", path, d->tool);
+}
