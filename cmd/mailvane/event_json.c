@@ -151,10 +151,10 @@ static void put_members(json_t *object, const struct event *event, bool with_rec
         json_object_set_new_nocheck(object, "recipients", json_integer(event->active.recipients));
         break;
     case EVENT_SMTPD:
-        set_text(object, "event", event->session.what);
+        set_word(object, "event", session_words[event->session]);
         break;
     case EVENT_POSTSCREEN:
-        set_text(object, "action", event->session.what);
+        set_word(object, "action", screening_words[event->screening]);
         break;
     case EVENT_REJECTION:
         set_word(object, "phase", phase_words[event->rejection.phase]);

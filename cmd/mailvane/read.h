@@ -8,7 +8,7 @@
 #include "mailvane/source/block.h"
 #include "mailvane/source/decompress.h"
 
-#define READ_BUFFER (256u << 10)
+#define READ_BUFFER (64u << 10)
 
 struct file_reader {
     const char *path;

@@ -47,18 +47,22 @@ size_t dsn_format(struct dsn dsn, char text[DSN_TEXT_SIZE])
     return (size_t)len;
 }
 
+uint16_t reply_code(struct slice reply)
+{
+    const char *p = reply.ptr;
+    if (reply.len < 3 || p[0] < '2' || p[0] > '5' || !byte_is_digit(p[1]) || !byte_is_digit(p[2]))
+        return 0;
+    if (reply.len > 3 && p[3] != ' ' && p[3] != '-')
+        return 0;
+    return (uint16_t)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
+}
+
 struct reply_status reply_status_parse(struct slice reply)
 {
-    struct reply_status status = {0};
-    if (reply.len < 3 || reply.ptr[0] < '2' || reply.ptr[0] > '5' || !byte_is_digit(reply.ptr[1]) ||
-        !byte_is_digit(reply.ptr[2]))
+    struct reply_status status = {.code = reply_code(reply)};
+    struct slice rest = slice_skip(reply, 4);
+    if (!status.code)
         return status;
-    struct slice rest = slice_skip(reply, 3);
-    if (rest.len && rest.ptr[0] != ' ' && rest.ptr[0] != '-')
-        return status;
-    status.code =
-        (uint16_t)((reply.ptr[0] - '0') * 100 + (reply.ptr[1] - '0') * 10 + (reply.ptr[2] - '0'));
-    rest = slice_skip(rest, 1);
     if (dsn_take(&rest, &status.dsn) && status.dsn.klass != status.code / 100)
         status.dsn = (struct dsn){0};
     return status;

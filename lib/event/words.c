@@ -24,6 +24,18 @@ const char *const severity_words[SEVERITY_COUNT] = {
 };
 #undef SEVERITY
 
+#define SESSION(constant, text) [constant] = text,
+const char *const session_words[SESSION_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef SESSION
+
+#define SCREENING(constant, text) [constant] = text,
+const char *const screening_words[SCREENING_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef SCREENING
+
 #define OUTCOME(constant, text) [constant] = text,
 const char *const outcome_words[OUTCOME_COUNT] = {
 #include "mailvane/tables/event_words.def"

@@ -11,7 +11,7 @@
 #define NO_DESTINATION   UINT16_MAX
 #define DESTINATION_TEXT 376
 
-enum { FLAG_BORN = 1, FLAG_DEFERRED = 2, FLAG_ACTIVE = 4 };
+enum { FLAG_BORN = 1, FLAG_DEFERRED = 2, FLAG_ACTIVE = 4, FLAG_RENAMED = 8 };
 
 struct message {
     uint32_t tag;    /* of the queue id's hash; 0: free */
@@ -97,6 +97,11 @@ void correlate_born(struct correlate *c, struct slice queue_id)
     /* Two lines tell of a birth (client=, message-id=); nothing else happened in between. */
     if (message && message->flags == FLAG_BORN)
         return;
+    /* A requeue logs message-id= again, for the message that it renamed. */
+    if (message && (message->flags & FLAG_RENAMED)) {
+        message->flags &= (uint16_t)~FLAG_RENAMED;
+        return;
+    }
     if (message)
         message->tag = 0;
     make(c, hash)->flags = FLAG_BORN;
@@ -114,6 +119,7 @@ void correlate_renamed(struct correlate *c, struct slice from, struct slice to)
     message->tag = 0;
     struct message *renamed = find_or_make(c, to);
     kept.tag = renamed->tag;
+    kept.flags |= FLAG_RENAMED;
     *renamed = kept;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/scan.h"
 #include "mailvane/format/format.h"
 
 /* Long ids are 16 bytes today; what is longer than this is none. */
@@ -133,28 +134,23 @@ static const uint8_t id_bytes[256] = {
 };
 #undef BOTH
 
-/* The length of the queue id that s begins with; 0 if it does not. */
-static size_t queue_id_length(struct slice s)
+static bool is_queue_id(struct slice s)
 {
-    const char *p = s.ptr;
-    size_t max = s.len < QUEUE_ID_MAX ? s.len : QUEUE_ID_MAX, at = 0;
-    uint8_t kind = HEX | LONG, seen = kind;
-    for (; at < max; at++, kind = seen) {
-        seen &= id_bytes[(unsigned char)p[at]];
-        if (!seen)
-            break;
-    }
-    return ((kind & HEX) && at >= 5) || ((kind & LONG) && at >= 10) ? at : 0;
+    uint8_t kind = HEX | LONG;
+    for (const char *p = s.ptr, *end = slice_end(s); p < end; p++)
+        kind &= id_bytes[(unsigned char)*p];
+    return ((kind & HEX) && s.len >= 5) || ((kind & LONG) && s.len >= 10);
 }
 
 bool postfix_take_queue_id(struct slice *text, struct slice *queue_id)
 {
-    size_t len = queue_id_length(*text);
-    struct slice rest = slice_skip(*text, len);
-    if (len == 0 || !slice_take(&rest, SLICE(": ")))
+    const char *from = text->ptr, *end = slice_end(*text);
+    const char *limit = text->len > QUEUE_ID_MAX ? from + QUEUE_ID_MAX : end;
+    const char *p = scan_to2(from, limit, ':', ' ');
+    if (p + 1 >= limit || *p != ':' || p[1] != ' ' || !is_queue_id(slice_between(from, p)))
         return false;
-    *queue_id = slice_head(*text, len);
-    *text = rest;
+    *queue_id = slice_between(from, p);
+    *text = slice_between(p + 2, end);
     return true;
 }
 
@@ -183,14 +179,15 @@ bool postfix_take_peer(struct slice *s, struct peer *out)
 /* msg_warn, msg_error, msg_fatal and msg_panic put their word in front (msg(3)). */
 static enum severity take_severity(struct slice *text)
 {
-    if (text->len < 7 || !byte_is_lower(text->ptr[0]))
-        return SEVERITY_NONE;
+    static const struct slice words[SEVERITY_COUNT] = {
+        [SEVERITY_WARNING] = SLICE_INIT("warning: "),
+        [SEVERITY_ERROR] = SLICE_INIT("error: "),
+        [SEVERITY_FATAL] = SLICE_INIT("fatal: "),
+        [SEVERITY_PANIC] = SLICE_INIT("panic: "),
+    };
     for (int i = SEVERITY_WARNING; i < SEVERITY_COUNT; i++) {
-        struct slice word = slice_str(severity_words[i]);
-        if (slice_starts(*text, word) && slice_starts(slice_skip(*text, word.len), SLICE(": "))) {
-            *text = slice_skip(*text, word.len + 2);
+        if (slice_take(text, words[i]))
             return (enum severity)i;
-        }
     }
     return SEVERITY_NONE;
 }
@@ -285,7 +282,7 @@ static enum outcome parse_pickup(struct postfix *p, struct slice text, struct ev
         return quiet_or_unknown(text);
     size_t at = slice_rfind(text, ' ');
     struct slice last = slice_skip(text, at + 1);
-    if (slice_take(&last, SLICE("orig_id=")) && queue_id_length(last) == last.len && last.len)
+    if (slice_take(&last, SLICE("orig_id=")) && is_queue_id(last))
         correlate_renamed(p->correlate, last, out->queue_id);
     else
         correlate_born(p->correlate, out->queue_id);
@@ -346,6 +343,9 @@ static enum outcome postfix_parse(void *state, int service, const struct envelop
 {
     struct postfix *p = state;
     struct slice text = env->text;
+    out->severity = SEVERITY_NONE;
+    if (postfix_take_queue_id(&text, &out->queue_id))
+        return parse_message_line(p, (enum postfix_service)service, env, text, out);
     out->queue_id = SLICE_NONE;
     out->severity = take_severity(&text);
     if (out->severity) {
@@ -355,8 +355,6 @@ static enum outcome postfix_parse(void *state, int service, const struct envelop
         out->kind = EVENT_MTA;
         return OUTCOME_EVENT;
     }
-    if (postfix_take_queue_id(&text, &out->queue_id))
-        return parse_message_line(p, (enum postfix_service)service, env, text, out);
     return parse_session_line((enum postfix_service)service, text, out);
 }
 

@@ -1,11 +1,16 @@
 #include "postfix.h"
 
+#include "mailvane/base/scan.h"
+
 /*
  * A retry has waited at least minimal_backoff_time (postconf(5), 300 s by default)
  * in the queue before this attempt: the first part of delays=. It decides where
  * the message is not remembered.
  */
 #define RETRY_SECONDS 300.0
+
+/* "9999999999.999999": what is longer than this is no delay. */
+#define SECONDS_MAX 17
 
 /* The fields of a delivery line, read by name: versions add and reorder them. */
 enum field { FIELD_TO, FIELD_RELAY, FIELD_DELAY, FIELD_DELAYS, FIELD_DSN, FIELD_IGNORED, FIELDS };
@@ -49,14 +54,14 @@ static const char *skip_quoted(const char *from, const char *end)
 static bool take_bracketed(struct slice *s, struct slice *out)
 {
     const char *from = s->ptr + 1, *end = slice_end(*s);
-    for (const char *p = skip_quoted(from, end); p < end; p++) {
-        if (*p == '>' && (p + 1 == end || p[1] == ',' || p[1] == ' ')) {
-            *out = slice_between(from, p);
-            *s = slice_between(p + 1, end);
-            return true;
-        }
-    }
-    return false;
+    const char *p = scan_to(skip_quoted(from, end), end, '>');
+    while (p < end && p + 1 < end && p[1] != ',' && p[1] != ' ')
+        p = scan_to(p + 1, end, '>');
+    if (p == end)
+        return false;
+    *out = slice_between(from, p);
+    *s = slice_between(p + 1, end);
+    return true;
 }
 
 static bool is_key_byte(char c)
@@ -76,12 +81,12 @@ static size_t key_length(const char *p, const char *end)
 /* Takes a plain value off: to the comma, or to a blank with the next key behind it. */
 static void take_plain(struct slice *s, struct slice *out)
 {
-    const char *from = s->ptr, *end = slice_end(*s), *p = from;
-    for (; p < end; p++) {
-        if (*p == ',' && (p + 1 == end || p[1] == ' '))
+    const char *from = s->ptr, *end = slice_end(*s);
+    const char *p = scan_to2(from, end, ',', ' ');
+    while (p < end) {
+        if (*p == ',' ? p + 1 == end || p[1] == ' ' : key_length(p + 1, end) > 0)
             break;
-        if (*p == ' ' && key_length(p + 1, end))
-            break;
+        p = scan_to2(p + 1, end, ',', ' ');
     }
     *out = slice_between(from, p);
     *s = slice_between(p, end);
@@ -147,19 +152,23 @@ static bool read_fields(struct slice s, bool cut, struct fields *f)
 static bool take_seconds(struct slice *s, double *out)
 {
     static const double scale[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
-    const char *p = s->ptr, *end = slice_end(*s);
+    const char *p = s->ptr, *end = s->len > SECONDS_MAX ? p + SECONDS_MAX : slice_end(*s);
+    const char *point = NULL;
     uint64_t digits = 0;
-    unsigned places = 0;
-    while (p < end && byte_is_digit(*p) && digits < UINT64_C(1000000000000))
-        digits = digits * 10 + (uint64_t)(*p++ - '0');
-    if (p == s->ptr)
-        return false;
-    if (p < end && *p == '.') {
-        for (p++; p < end && byte_is_digit(*p) && places < 6; places++)
-            digits = digits * 10 + (uint64_t)(*p++ - '0');
+    for (; p < end; p++) {
+        unsigned digit = (unsigned char)*p - (unsigned)'0';
+        if (digit <= 9)
+            digits = digits * 10 + digit;
+        else if (*p == '.' && !point && p > s->ptr)
+            point = p;
+        else
+            break;
     }
-    *out = (double)digits / scale[places];
-    *s = slice_between(p, end);
+    size_t places = point ? (size_t)(p - point) - 1 : 0;
+    if (p == s->ptr || places >= sizeof(scale) / sizeof(scale[0]))
+        return false;
+    *out = point ? (double)digits / scale[places] : (double)digits;
+    *s = slice_skip(*s, (size_t)(p - s->ptr));
     return true;
 }
 
@@ -227,7 +236,7 @@ static void read_result(const struct fields *f, bool cut, enum postfix_service s
     bool remote = service <= POSTFIX_LMTP;
     if (d->status == STATUS_SENT || d->status == STATUS_DELIVERABLE) {
         d->reply = f->text;
-        d->code = remote ? reply_status_parse(f->text).code : 0;
+        d->code = remote ? reply_code(f->text) : 0;
     } else {
         dsn_parse(f->value[FIELD_DSN], &d->dsn);
         postfix_failure_text(f->text, cut, service, d);

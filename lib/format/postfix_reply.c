@@ -67,11 +67,11 @@ static enum phase phase_by_prefix(struct slice text, const struct phase_row *row
  */
 static uint16_t deciding_code(struct slice reply, struct dsn dsn)
 {
-    uint16_t front = reply_status_parse(reply).code;
+    uint16_t front = reply_code(reply);
     if (front && (dsn.klass == 0 || front / 100u == dsn.klass))
         return front;
     for (struct slice s = reply; s.len; slice_cut(&s, ' ')) {
-        uint16_t code = reply_status_parse(s).code;
+        uint16_t code = reply_code(s);
         if (code && code / 100u == dsn.klass)
             return code;
     }

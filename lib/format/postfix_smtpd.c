@@ -1,45 +1,45 @@
 #include "postfix.h"
 
-/* A text in front of a line and the word that it is counted under. */
+/* A text in front of a line, and the enum session or screening that it stands for. */
 struct word_row {
     struct slice text;
-    struct slice word;
+    int word;
 };
 
 /* smtpd(8): sessions. */
 static const struct word_row session_rows[] = {
-    {SLICE_INIT("connect from "), SLICE_INIT("connect")},
-    {SLICE_INIT("disconnect from "), SLICE_INIT("disconnect")},
-    {SLICE_INIT("lost connection after "), SLICE_INIT("lost_connection")},
-    {SLICE_INIT("timeout after "), SLICE_INIT("timeout")},
-    {SLICE_INIT("too many errors after "), SLICE_INIT("too_many_errors")},
+    {SLICE_INIT("connect from "), SESSION_CONNECT},
+    {SLICE_INIT("disconnect from "), SESSION_DISCONNECT},
+    {SLICE_INIT("lost connection after "), SESSION_LOST_CONNECTION},
+    {SLICE_INIT("timeout after "), SESSION_TIMEOUT},
+    {SLICE_INIT("too many errors after "), SESSION_TOO_MANY_ERRORS},
 };
 
 /* postscreen(8), under "logging". */
 static const struct word_row postscreen_rows[] = {
-    {SLICE_INIT("CONNECT from "), SLICE_INIT("connect")},
-    {SLICE_INIT("DISCONNECT "), SLICE_INIT("disconnect")},
-    {SLICE_INIT("PASS NEW "), SLICE_INIT("pass_new")},
-    {SLICE_INIT("PASS OLD "), SLICE_INIT("pass_old")},
-    {SLICE_INIT("HANGUP "), SLICE_INIT("hangup")},
-    {SLICE_INIT("NOQUEUE: reject: "), SLICE_INIT("reject")},
-    {SLICE_INIT("reject: connect from "), SLICE_INIT("reject")},
-    {SLICE_INIT("DNSBL rank "), SLICE_INIT("dnsbl")},
-    {SLICE_INIT("PREGREET "), SLICE_INIT("pregreet")},
-    {SLICE_INIT("ALLOWLISTED "), SLICE_INIT("allowlisted")},
-    {SLICE_INIT("WHITELISTED "), SLICE_INIT("allowlisted")},
-    {SLICE_INIT("DENYLISTED "), SLICE_INIT("denylisted")},
-    {SLICE_INIT("BLACKLISTED "), SLICE_INIT("denylisted")},
-    {SLICE_INIT("ALLOWLIST VETO "), SLICE_INIT("allowlist_veto")},
-    {SLICE_INIT("WHITELIST VETO "), SLICE_INIT("allowlist_veto")},
-    {SLICE_INIT("COMMAND PIPELINING "), SLICE_INIT("command_pipelining")},
-    {SLICE_INIT("COMMAND COUNT LIMIT "), SLICE_INIT("command_count_limit")},
-    {SLICE_INIT("COMMAND LENGTH LIMIT "), SLICE_INIT("command_length_limit")},
-    {SLICE_INIT("COMMAND TIME LIMIT "), SLICE_INIT("command_time_limit")},
-    {SLICE_INIT("NON-SMTP COMMAND "), SLICE_INIT("non_smtp_command")},
-    {SLICE_INIT("BARE NEWLINE "), SLICE_INIT("bare_newline")},
-    {SLICE_INIT("DATA without valid RCPT "), SLICE_INIT("data_without_rcpt")},
-    {SLICE_INIT("BDAT without valid RCPT "), SLICE_INIT("data_without_rcpt")},
+    {SLICE_INIT("CONNECT from "), SCREENING_CONNECT},
+    {SLICE_INIT("DISCONNECT "), SCREENING_DISCONNECT},
+    {SLICE_INIT("PASS NEW "), SCREENING_PASS_NEW},
+    {SLICE_INIT("PASS OLD "), SCREENING_PASS_OLD},
+    {SLICE_INIT("HANGUP "), SCREENING_HANGUP},
+    {SLICE_INIT("NOQUEUE: reject: "), SCREENING_REJECT},
+    {SLICE_INIT("reject: connect from "), SCREENING_REJECT},
+    {SLICE_INIT("DNSBL rank "), SCREENING_DNSBL},
+    {SLICE_INIT("PREGREET "), SCREENING_PREGREET},
+    {SLICE_INIT("ALLOWLISTED "), SCREENING_ALLOWLISTED},
+    {SLICE_INIT("WHITELISTED "), SCREENING_ALLOWLISTED},
+    {SLICE_INIT("DENYLISTED "), SCREENING_DENYLISTED},
+    {SLICE_INIT("BLACKLISTED "), SCREENING_DENYLISTED},
+    {SLICE_INIT("ALLOWLIST VETO "), SCREENING_ALLOWLIST_VETO},
+    {SLICE_INIT("WHITELIST VETO "), SCREENING_ALLOWLIST_VETO},
+    {SLICE_INIT("COMMAND PIPELINING "), SCREENING_COMMAND_PIPELINING},
+    {SLICE_INIT("COMMAND COUNT LIMIT "), SCREENING_COMMAND_COUNT_LIMIT},
+    {SLICE_INIT("COMMAND LENGTH LIMIT "), SCREENING_COMMAND_LENGTH_LIMIT},
+    {SLICE_INIT("COMMAND TIME LIMIT "), SCREENING_COMMAND_TIME_LIMIT},
+    {SLICE_INIT("NON-SMTP COMMAND "), SCREENING_NON_SMTP_COMMAND},
+    {SLICE_INIT("BARE NEWLINE "), SCREENING_BARE_NEWLINE},
+    {SLICE_INIT("DATA without valid RCPT "), SCREENING_DATA_WITHOUT_RCPT},
+    {SLICE_INIT("BDAT without valid RCPT "), SCREENING_DATA_WITHOUT_RCPT},
 };
 
 /* Actions of smtpd(8) that refuse; warn, hold, discard, redirect ... do not. */
@@ -71,15 +71,14 @@ static const struct {
     {SLICE_INIT("Verified"), SLICE_INIT("verified")},
 };
 
-/* The first row whose text stands in front; takes it off. */
-static const struct word_row *take_row(struct slice *text, const struct word_row *rows,
-                                       size_t count)
+/* The word of the first row whose text stands in front; 0 where none does. */
+static int find_word(struct slice text, const struct word_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (slice_take(text, rows[i].text))
-            return &rows[i];
+        if (slice_starts(text, rows[i].text))
+            return rows[i].word;
     }
-    return NULL;
+    return 0;
 }
 
 static enum phase phase_of_where(struct slice where)
@@ -105,7 +104,7 @@ static void read_refusal(struct slice text, struct event *out)
     if (slice_take(&text, SLICE(" from ")))
         postfix_take_peer(&text, &peer);
     if (slice_take(&text, SLICE(": ")))
-        out->rejection.code = reply_status_parse(text).code;
+        out->rejection.code = reply_code(text);
 }
 
 /* "host[addr]: SASL PLAIN authentication failed: ..."; an aborted one is none. */
@@ -126,13 +125,11 @@ enum outcome postfix_smtpd(struct slice text, struct event *out)
         out->kind = EVENT_SASL_FAILURE;
         return OUTCOME_EVENT;
     }
-    const struct word_row *row =
-        take_row(&text, session_rows, sizeof(session_rows) / sizeof(session_rows[0]));
-    if (row) {
-        out->kind = EVENT_SMTPD;
-        out->session.what = row->word;
+    out->kind = EVENT_SMTPD;
+    out->session = (enum session)find_word(text, session_rows,
+                                           sizeof(session_rows) / sizeof(session_rows[0]));
+    if (out->session)
         return OUTCOME_EVENT;
-    }
     slice_take(&text, SLICE("NOQUEUE: "));
     for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
         if (slice_take(&text, refusals[i])) {
@@ -145,13 +142,10 @@ enum outcome postfix_smtpd(struct slice text, struct event *out)
 
 enum outcome postfix_postscreen(struct slice text, struct event *out)
 {
-    const struct word_row *row =
-        take_row(&text, postscreen_rows, sizeof(postscreen_rows) / sizeof(postscreen_rows[0]));
-    if (!row)
-        return OUTCOME_UNKNOWN;
     out->kind = EVENT_POSTSCREEN;
-    out->session.what = row->word;
-    return OUTCOME_EVENT;
+    out->screening = (enum screening)find_word(
+        text, postscreen_rows, sizeof(postscreen_rows) / sizeof(postscreen_rows[0]));
+    return out->screening ? OUTCOME_EVENT : OUTCOME_UNKNOWN;
 }
 
 enum outcome postfix_cleanup(struct postfix *p, struct slice text, struct event *out)

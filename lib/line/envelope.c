@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "mailvane/base/scan.h"
 #include "stamp.h"
 
 /* What stands in brackets behind the program is short. */
@@ -10,8 +11,10 @@
 /* "<22>": facility and severity, which the tag and the text tell better. */
 static void skip_priority(struct slice *s)
 {
+    if (s->len == 0 || s->ptr[0] != '<')
+        return;
     size_t end = slice_find(slice_head(*s, 5), '>');
-    if (s->len && s->ptr[0] == '<' && end >= 2 && end < 5 && byte_is_digit(s->ptr[1]))
+    if (end >= 2 && end < 5 && byte_is_digit(s->ptr[1]))
         *s = slice_skip(*s, end + 1);
 }
 
@@ -28,15 +31,13 @@ static void skip_blanks(struct slice *s)
 static bool take_tag(struct slice *s, struct slice *program)
 {
     const char *p = s->ptr, *end = slice_end(*s);
-    while (p < end && *p != '[' && *p != ':' && *p != ' ')
-        p++;
+    p = scan_to3(p, end, '[', ':', ' ');
     if (p == s->ptr || p == end || *p == ' ')
         return false;
     struct slice name = slice_between(s->ptr, p);
     if (*p == '[') {
         const char *limit = end - p > PID_MAX ? p + PID_MAX : end;
-        while (p < limit && *p != ']')
-            p++;
+        p = scan_to(p, limit, ']');
         if (p == limit)
             return false;
         p++;
@@ -50,6 +51,18 @@ static bool take_tag(struct slice *s, struct slice *program)
     *program = name;
     *s = slice_between(p, end);
     return true;
+}
+
+/* "host prog[pid]: "; *s stays as it was where there is no tag behind a first word. */
+static void take_host_and_tag(struct slice *s, struct slice *program)
+{
+    const char *end = slice_end(*s);
+    const char *p = scan_to(s->ptr, end, ' ');
+    while (p < end && *p == ' ')
+        p++;
+    struct slice rest = slice_between(p, end);
+    if (take_tag(&rest, program))
+        *s = rest;
 }
 
 /* Solaris' message id: "[ID 801593 mail.info] ". */
@@ -115,28 +128,57 @@ void envelope_parser_init(struct envelope_parser *parser, int64_t reference)
 void envelope_parser_refer(struct envelope_parser *parser, int64_t reference)
 {
     parser->reference = reference;
-    parser->date_len = 0;
+    parser->date_len = parser->head_len = 0;
+}
+
+/* What stands in front of the tag, for the next line. */
+static void remember_head(struct envelope_parser *parser, struct slice head, int64_t time)
+{
+    parser->head_len = 0;
+    if (head.len <= parser->date_len || head.len > sizeof(parser->head) ||
+        head.ptr[parser->date_len] != ' ' || !slice_starts(head, slice_of(parser->date, parser->date_len)))
+        return;
+    memcpy(parser->head, head.ptr, head.len);
+    parser->head_len = head.len;
+    parser->head_time = time;
+}
+
+/* A line whose stamp and host are those of the line before. */
+static bool parse_same_head(const struct envelope_parser *parser, struct slice line,
+                            struct envelope *out)
+{
+    struct slice s = line;
+    if (!parser->head_len || !slice_take(&s, slice_of(parser->head, parser->head_len)) ||
+        !take_tag(&s, &out->program))
+        return false;
+    out->time = parser->head_time;
+    skip_solaris_id(&s);
+    out->text = s;
+    return true;
+}
+
+/* "[stamp] [host] tag: text" */
+static void parse_plain(struct envelope_parser *parser, struct slice s, struct envelope *out)
+{
+    struct slice line = s;
+    bool stamped = stamp_take(parser, &s, &out->time);
+    skip_blanks(&s);
+    /* Only behind a stamp may a host stand: else any word could pass for one. */
+    if (!take_tag(&s, &out->program) && stamped)
+        take_host_and_tag(&s, &out->program);
+    if (stamped && out->program.len)
+        remember_head(parser, slice_between(line.ptr, out->program.ptr), out->time);
+    skip_solaris_id(&s);
+    out->text = s;
 }
 
 void envelope_parse(struct envelope_parser *parser, struct slice line, struct envelope *out)
 {
     struct slice s = line;
+    if (parse_same_head(parser, line, out))
+        return;
     *out = (struct envelope){.time = INT64_MIN};
     skip_priority(&s);
-    if (s.ptr != line.ptr && slice_starts(s, SLICE("1 ")) &&
-        parse_5424(parser, slice_skip(s, 2), out))
-        return;
-
-    bool stamped = stamp_take(parser, &s, &out->time);
-    skip_blanks(&s);
-    if (!take_tag(&s, &out->program) && stamped) {
-        /* Only behind a stamp may a host stand: else any word could pass for one. */
-        struct slice behind_host = s;
-        slice_cut(&behind_host, ' ');
-        skip_blanks(&behind_host);
-        if (take_tag(&behind_host, &out->program))
-            s = behind_host;
-    }
-    skip_solaris_id(&s);
-    out->text = s;
+    if (s.ptr == line.ptr || !slice_take(&s, SLICE("1 ")) || !parse_5424(parser, s, out))
+        parse_plain(parser, s, out);
 }

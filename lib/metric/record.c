@@ -39,6 +39,9 @@ struct recorder {
     uint16_t severity[SEVERITY_COUNT];
     uint16_t stage[DELAY_STAGES];
     uint16_t in, out;
+    union series_value *session[SESSION_COUNT];
+    union series_value *screening[SCREENING_COUNT];
+    union series_value *received, *removed, *size, *recipients;
     struct {
         uint32_t packed; /* the code; 0: free */
         uint16_t number;
@@ -58,6 +61,15 @@ static void intern_words(struct metrics *m, enum label label, const char *const 
         numbers[i] = metrics_label(m, label, slice_str(words[i]));
 }
 
+/* One series for each word, made beforehand: they are few, and 0 is worth seeing. */
+static void make_series(struct metrics *m, enum metric id, enum label label,
+                        const char *const *words, unsigned count, union series_value **series)
+{
+    for (unsigned i = 1; i < count; i++)
+        series[i] = metrics_at(
+            m, id, (struct series_key){{metrics_label(m, label, slice_str(words[i]))}});
+}
+
 struct recorder *recorder_new(struct metrics *metrics)
 {
     struct recorder *r = must_calloc(1, sizeof(*r));
@@ -67,6 +79,15 @@ struct recorder *recorder_new(struct metrics *metrics)
     intern_words(metrics, LABEL_PHASE, phase_words, PHASE_COUNT, r->phase);
     intern_words(metrics, LABEL_SEVERITY, severity_words, SEVERITY_COUNT, r->severity);
     intern_words(metrics, LABEL_STAGE, stage_words, DELAY_STAGES, r->stage);
+    make_series(metrics, METRIC_SMTPD_CONNECTIONS, LABEL_EVENT, session_words, SESSION_COUNT,
+                r->session);
+    make_series(metrics, METRIC_POSTSCREEN, LABEL_ACTION, screening_words, SCREENING_COUNT,
+                r->screening);
+    struct series_key none = {{0}};
+    r->received = metrics_at(metrics, METRIC_MESSAGES_RECEIVED, none);
+    r->removed = metrics_at(metrics, METRIC_MESSAGES_REMOVED, none);
+    r->size = metrics_at(metrics, METRIC_MESSAGE_SIZE, none);
+    r->recipients = metrics_at(metrics, METRIC_MESSAGE_RECIPIENTS, none);
     r->in = metrics_label(metrics, LABEL_DIRECTION, SLICE("in"));
     r->out = metrics_label(metrics, LABEL_DIRECTION, SLICE("out"));
     return r;
@@ -168,11 +189,10 @@ static void record_delivery(struct recorder *r, const struct event *event)
 
 static void record_active(struct recorder *r, const struct event *event)
 {
-    struct series_key none = {{0}};
     if (event->active.again)
         return;
-    metrics_observe(r->metrics, METRIC_MESSAGE_SIZE, none, (double)event->active.size);
-    metrics_observe(r->metrics, METRIC_MESSAGE_RECIPIENTS, none, event->active.recipients);
+    series_observe(METRIC_MESSAGE_SIZE, r->size, (double)event->active.size);
+    series_observe(METRIC_MESSAGE_RECIPIENTS, r->recipients, event->active.recipients);
 }
 
 static void record_tls(struct recorder *r, const struct event *event)
@@ -198,14 +218,13 @@ static void record_plain(struct recorder *r, const struct event *event)
         metrics_add(m, METRIC_ADDRESS_PROBES, key, 1);
         break;
     case EVENT_RECEIVED:
-        metrics_add(m, METRIC_MESSAGES_RECEIVED, key, 1);
+        r->received->n++;
         break;
     case EVENT_REMOVED:
-        metrics_add(m, METRIC_MESSAGES_REMOVED, key, 1);
+        r->removed->n++;
         break;
     case EVENT_SMTPD:
-        key.value[0] = metrics_label(m, LABEL_EVENT, event->session.what);
-        metrics_add(m, METRIC_SMTPD_CONNECTIONS, key, 1);
+        r->session[event->session]->n++;
         break;
     case EVENT_REJECTION:
         key.value[0] = r->phase[event->rejection.phase];
@@ -219,8 +238,7 @@ static void record_plain(struct recorder *r, const struct event *event)
         metrics_add(m, METRIC_CLEANUP_REJECTIONS, key, 1);
         break;
     case EVENT_POSTSCREEN:
-        key.value[0] = metrics_label(m, LABEL_ACTION, event->session.what);
-        metrics_add(m, METRIC_POSTSCREEN, key, 1);
+        r->screening[event->screening]->n++;
         break;
     default:
         break;

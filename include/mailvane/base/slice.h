@@ -50,16 +50,29 @@ static inline const char *slice_end(struct slice s)
     return s.len ? s.ptr + s.len : s.ptr;
 }
 
+static inline uint64_t bytes_load(const char *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return word;
+}
+
+/* memcmp() == 0, without the call for the lengths that names and keywords have. */
+static inline bool bytes_equal(const char *a, const char *b, size_t len)
+{
+    if (len < 8 || len > 16)
+        return len == 0 || (a[0] == b[0] && memcmp(a, b, len) == 0);
+    return bytes_load(a) == bytes_load(b) && bytes_load(a + len - 8) == bytes_load(b + len - 8);
+}
+
 static inline bool slice_eq(struct slice a, struct slice b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+    return a.len == b.len && bytes_equal(a.ptr, b.ptr, a.len);
 }
 
 static inline bool slice_starts(struct slice s, struct slice prefix)
 {
-    /* The first byte tells most prefixes apart, without a call. */
-    return s.len >= prefix.len && (prefix.len == 0 || (s.ptr[0] == prefix.ptr[0] &&
-                                                       memcmp(s.ptr, prefix.ptr, prefix.len) == 0));
+    return s.len >= prefix.len && bytes_equal(s.ptr, prefix.ptr, prefix.len);
 }
 
 static inline bool slice_ends(struct slice s, struct slice suffix)

@@ -30,7 +30,8 @@ struct watch {
 struct watch_event {
     int wd;
     uint32_t mask;
-    const char *name; /* within the directory, "" for the watched thing itself; until the next call */
+    const char
+        *name; /* within the directory, "" for the watched thing itself; until the next call */
 };
 
 int watch_open(struct watch *watch, struct error *err);

@@ -2,8 +2,12 @@
  * The configuration file: YAML, read once into this struct.
  *
  * Every key is a row of include/mailvane/tables/options.def; an unknown key, a
- * wrong type or a value out of bounds is an error that names file, line, column
- * and value. Absent keys have the row's default. Strings are owned by the struct.
+ * key that this version does not support yet, a duplicate, a wrong type or a value
+ * out of bounds is an error: "FILE:LINE:COLUMN: sentence with the value", counted
+ * from 1. Absent keys have the row's default; a section or a list without a value
+ * ("web:") is absent too. Strings are owned by the struct; addresses are written in
+ * their canonical form. Aliases are followed but nothing grows by them: every list
+ * has a bound, and the file has one, CONFIG_FILE_MAX.
  */
 #ifndef MAILVANE_CONFIG_CONFIG_H
 #define MAILVANE_CONFIG_CONFIG_H
@@ -12,11 +16,14 @@
 #include <stddef.h>
 
 #include "mailvane/base/error.h"
+#include "mailvane/base/slice.h"
+
+#define CONFIG_FILE_MAX (1024 * 1024) /* bytes */
 
 struct config_source {
     char *file;   /* a path or a glob */
-    char *format; /* NULL: auto */
-    int line;     /* where the row stands in the configuration file */
+    char *format; /* NULL: auto. The name is not checked here: no format is known here */
+    int line;     /* where the format stands in the configuration file, else the entry */
     int column;
 };
 
@@ -48,8 +55,13 @@ struct config {
 
 /* Defaults only. */
 void config_init(struct config *config);
-/* Reads a file over the defaults; config must have been initialised. */
+/*
+ * Reads a file over the defaults; config must have been initialised. After an error
+ * it holds a part of the file and is of use for config_release alone.
+ */
 int config_load(struct config *config, const char *path, struct error *err);
+/* The same from memory; name is what errors call it. */
+int config_parse(struct config *config, const char *name, struct slice text, struct error *err);
 void config_release(struct config *config);
 
 #endif

@@ -36,6 +36,9 @@ struct reply_status {
     struct dsn dsn; /* absent, or of the same class as the code */
 };
 
+/* Its code alone; 0 where it does not begin with one. */
+uint16_t reply_code(struct slice reply);
+
 /* Reads "550 5.1.1 text", "550-5.1.1 text" or "550 text" (RFC 2034). */
 struct reply_status reply_status_parse(struct slice reply);
 

@@ -47,6 +47,20 @@ enum severity {
 };
 #undef SEVERITY
 
+#define SESSION(constant, text) constant,
+enum session {
+#include "mailvane/tables/event_words.def"
+    SESSION_COUNT
+};
+#undef SESSION
+
+#define SCREENING(constant, text) constant,
+enum screening {
+#include "mailvane/tables/event_words.def"
+    SCREENING_COUNT
+};
+#undef SCREENING
+
 #define OUTCOME(constant, text) constant,
 enum outcome {
 #include "mailvane/tables/event_words.def"
@@ -58,6 +72,8 @@ extern const char *const status_words[STATUS_COUNT];
 extern const char *const phase_words[PHASE_COUNT];
 extern const char *const kind_words[EVENT_COUNT];
 extern const char *const severity_words[SEVERITY_COUNT];
+extern const char *const session_words[SESSION_COUNT];
+extern const char *const screening_words[SCREENING_COUNT];
 extern const char *const outcome_words[OUTCOME_COUNT];
 
 /* Stages of Postfix' delays=a/b/c/d; other MTAs fill what they know. */
@@ -106,9 +122,8 @@ struct event {
             uint32_t recipients; /* of the message */
             bool again;          /* not its first time in the active queue */
         } active;                /* EVENT_ACTIVE */
-        struct {
-            struct slice what; /* connect, disconnect, lost_connection, timeout ... */
-        } session;             /* EVENT_SMTPD, EVENT_POSTSCREEN */
+        enum session session;     /* EVENT_SMTPD */
+        enum screening screening; /* EVENT_POSTSCREEN */
         struct {
             enum phase phase;
             uint16_t code;

@@ -30,8 +30,14 @@ struct envelope {
     struct slice text;    /* the message */
 };
 
-/* Remembers the last stamp, since most lines share it with the one before. */
+/*
+ * Remembers the stamp and the host of the line before: most lines of a busy host
+ * begin with the same bytes.
+ */
 struct envelope_parser {
+    char head[96]; /* up to the tag; not of stamps with fractions */
+    size_t head_len;
+    int64_t head_time;
     int64_t reference; /* seconds since the epoch: the file's modification time, or now */
     char date[24];     /* the stamp's bytes up to the second */
     size_t date_len;

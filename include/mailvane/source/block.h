@@ -38,6 +38,9 @@ void block_init(struct block_reader *reader, size_t cap);
 void block_release(struct block_reader *reader);
 /* Forgets what waits; the counts stay. */
 void block_reset(struct block_reader *reader);
+/* The same before the reader turns to another file or place, which may be within a line too long.
+ */
+void block_restart(struct block_reader *reader, bool skipping);
 
 /* Reads from fd as needed and gives the next whole lines. */
 enum block_result block_next(struct block_reader *reader, int fd, struct slice *lines);
