@@ -29,10 +29,10 @@ ifneq ($(SANITIZE),)
   HARDEN := -fPIE
 endif
 ifeq ($(findstring clang,$(CC)),clang)
-  VARIANT := $(VARIANT)-clang
+  VARIANT := $(or $(VARIANT),/plain)-clang
 endif
 # The plain build lies in build/ itself, so that the binary is build/mailvane.
-OUT := $(BUILD)$(if $(VARIANT),/$(patsubst /%,%,$(VARIANT:-clang=clang)))
+OUT := $(BUILD)$(VARIANT)
 OBJ := $(OUT)/obj
 
 Q := $(if $(V),,@)
@@ -43,11 +43,13 @@ UNIT_SRC := $(sort $(wildcard tests/unit/test_*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(OBJ)/%.o)
 CMD_OBJ := $(CMD_SRC:%.c=$(OBJ)/%.o)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(OUT)/unit/%)
+E2E_SRC := $(sort $(wildcard tests/e2e/*.c))
+E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(OUT)/e2e/%)
 
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS))
 
-.PHONY: all run check bench fuzz lint floors headers install uninstall clean help deps deps-test
+.PHONY: all run check check-only bench fuzz lint floors headers install uninstall clean help deps deps-test
 
 all: $(OUT)/mailvane
 
@@ -64,4 +66,142 @@ $(OBJ)/%.o: %.c
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
+# What no #include names: the provider table is taken in by the assembler.
+$(OBJ)/lib/classify/provider_data.o: data/providers.tsv
+$(OBJ)/cmd/mailvane/%.o: CPPFLAGS += -Icmd/mailvane \
+	-DMAILVANE_VERSION='"$(VERSION)"' -DMAILVANE_REVISION='"$(REVISION)"'
+
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
+
+# --- tests ---------------------------------------------------------------------
+
+$(OUT)/unit/%: tests/unit/%.c $(OUT)/libmailvane.a
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) -Icmd/mailvane -Itests/unit $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie \
+		$(LDFLAGS) -o $@ $< $(OUT)/libmailvane.a $(PKG_LIBS) -lcmocka
+
+$(OUT)/e2e/%: tests/e2e/%.c $(OUT)/libmailvane.a
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie $(LDFLAGS) -o $@ $< \
+		$(OUT)/libmailvane.a $(PKG_LIBS)
+
+-include $(UNIT_BIN:=.d) $(E2E_BIN:=.d)
+
+# What `make check` runs, as NAME=COMMAND (tests/run.py).
+BIN := $(OUT)/mailvane
+TESTS := floors=tests/floors.sh headers='make --no-print-directory headers'
+TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
+TESTS += golden='python3 tests/golden/run.py $(BIN)'
+TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
+TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
+TESTS += $(foreach t,truth scan agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+
+check:
+	@$(MAKE) --no-print-directory deps-test
+	@$(MAKE) --no-print-directory check-only
+
+check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN)
+	@python3 tests/run.py $(TESTS)
+
+run:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@python3 tests/run_demo.py $(BIN)
+
+# --- benchmarks ----------------------------------------------------------------
+
+bench:
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run.sh $(BIN)
+	@python3 tests/bench/latency.py $(BIN)
+
+# --- fuzzing: make fuzz TIME=60 ------------------------------------------------
+
+TIME ?= 60
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_OUT := $(BUILD)/fuzz
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_OUT)/%)
+FUZZ_FLAGS := -g -O1 -std=c11 -D_GNU_SOURCE -fno-omit-frame-pointer \
+	-fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_LIB := $(LIB_SRC:%.c=$(FUZZ_OUT)/obj/%.o)
+
+$(FUZZ_OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB)
+	@echo "  FUZZ  $@"
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(PKG_CFLAGS) -o $@ $< $(FUZZ_LIB) $(PKG_LIBS)
+
+-include $(FUZZ_LIB:.o=.d)
+
+fuzz:
+	@$(MAKE) --no-print-directory deps-test
+	@$(MAKE) --no-print-directory $(FUZZ_BIN)
+	@tests/fuzz/run.sh $(TIME) $(FUZZ_BIN)
+
+# --- checks of the source ------------------------------------------------------
+
+SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
+
+floors:
+	@tests/floors.sh
+
+# Every header compiles alone.
+headers:
+	@for h in $(shell find include lib cmd -name '*.h'); do \
+		$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -fsyntax-only -x c $$h -Wno-unused-function \
+			-Wno-unused-macros || { echo "$$h does not compile alone"; exit 1; }; \
+	done
+
+lint:
+	@clang-format --dry-run -Werror $(SOURCES)
+	@clang-tidy --quiet $(LIB_SRC) $(CMD_SRC) -- $(CPPFLAGS) -Icmd/mailvane $(CFLAGS) $(PKG_CFLAGS)
+
+# --- what must be installed (Debian 12) ----------------------------------------
+
+DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev \
+	libxxhash-dev uthash-dev python3 curl
+DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# $(call install,packages): only what is missing, and nothing is asked or started.
+define install
+	@missing=$$(for p in $(1); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+		echo "  APT   $$missing" | tr '\n' ' '; echo; \
+		$(SUDO) apt-get update -qq && \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+			apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+endef
+
+deps:
+	$(call install,$(DEPS))
+
+deps-test:
+	$(call install,$(DEPS_TEST))
+
+# --- installing ----------------------------------------------------------------
+
+install: all
+	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/mailvane
+	install -D -m 644 data/providers.tsv $(DESTDIR)$(PREFIX)/share/mailvane/providers.tsv
+	install -D -m 644 man/mailvane.1 $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
+	[ -e $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml ] || \
+		install -D -m 644 packaging/mailvane.yml $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/mailvane $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
+	rm -rf $(DESTDIR)$(PREFIX)/share/mailvane
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@sed -n 's/^# \{0,1\}//;1,/^$$/p' Makefile
+	@echo "targets: all run check bench fuzz lint floors headers deps install uninstall clean"

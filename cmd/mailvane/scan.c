@@ -1,7 +1,7 @@
-#include "cli.h"
 #include "mailvane/expose/text.h"
 #include "pipeline.h"
 #include "read.h"
+#include "setup.h"
 
 struct totals {
     uint64_t lines;
@@ -79,38 +79,11 @@ static int scan_files(const struct config *config, enum format_id format, char *
 
 int run_scan(int argc, char **argv)
 {
-    const char *config_file = NULL, *format_name = "auto";
-    bool help = false;
-    const struct cli_flag flags[] = {
-        {"config.file", "F", "Configuration: providers, sending addresses, limits.", &config_file,
-         NULL},
-        {"format", "NAME", "auto (default), postfix.", &format_name, NULL},
-        {"help", NULL, "Show this.", NULL, &help},
-        {NULL},
+    const struct files_command command = {
+        .name = "scan",
+        .about = "Reads whole log files (plain or compressed; - is stdin) to the end and prints the "
+                 "metrics.",
+        .run = scan_files,
     };
-    struct error err;
-    struct config config;
-    enum format_id format;
-    int operand = cli_parse(argc, argv, flags, &err);
-    if (operand < 0)
-        return cli_fail(EXIT_USAGE, "scan: %s", err.text);
-    if (help) {
-        cli_help("scan [flags] FILE...",
-                 "Reads whole log files (plain or compressed; - is stdin) to the end and prints "
-                 "the metrics.",
-                 flags);
-        return EXIT_DONE;
-    }
-    if (!format_parse_name(format_name, &format))
-        return cli_fail(EXIT_USAGE, "scan: unknown format \"%s\"", format_name);
-    if (!argv[operand])
-        return cli_fail(EXIT_USAGE, "scan: no file to read; give - for stdin");
-    config_init(&config);
-    int status = EXIT_USAGE;
-    if (config_file && config_load(&config, config_file, &err) < 0)
-        cli_fail(EXIT_USAGE, "%s", err.text);
-    else
-        status = scan_files(&config, format, argv + operand);
-    config_release(&config);
-    return status;
+    return files_command_run(&command, argc, argv);
 }

@@ -172,7 +172,8 @@ static void report_limits(struct metrics *m)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         const struct family *f = &m->families[i];
-        if (metric_rows[i].series < 64)
+        /* Not of metrics whose label sets are known beforehand. */
+        if (metric_rows[i].series < 512)
             continue;
         struct series_key key = {{metrics_label(m, LABEL_METRIC, slice_str(metric_rows[i].name))}};
         metrics_set(m, METRIC_SERIES, key, f->count);

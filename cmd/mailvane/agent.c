@@ -1,0 +1,342 @@
+#include "agent.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "mailvane/base/bug.h"
+#include "setup.h"
+#include "version.h"
+
+/* One turn of the loop reads this much of a backlog before it looks at scrapes again. */
+#define TURN_BYTES (4u << 20)
+/* The longest line of any log: syslog daemons cut far below. */
+#define LINE_MAX_BYTES (64u << 10)
+/* Editors write a file in several steps: look when they are done. */
+#define SETTLE_MS 500
+/* A stamp without a year is read against the file's time; once an hour is often enough. */
+#define REFERENCE_SECONDS 3600
+
+/* Where the usual syslog configurations write mail. */
+static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
+
+bool agent_drain(struct agent *agent, size_t bytes)
+{
+    struct follow_block block;
+    size_t done = 0;
+    while (done < bytes) {
+        if (follow_next(agent->follow, &block) == FOLLOW_IDLE) {
+            agent->ready = true;
+            return true;
+        }
+        struct stream *stream = &agent->streams[block.source];
+        if (llabs(block.mtime - stream->envelopes.reference) > REFERENCE_SECONDS)
+            envelope_parser_refer(&stream->envelopes, block.mtime);
+        pipeline_count(&agent->pipeline, stream, block.lines);
+        done += block.lines.len;
+    }
+    return false;
+}
+
+static void on_more(void *arg)
+{
+    struct agent *agent = arg;
+    if (!agent_drain(agent, TURN_BYTES))
+        loop_timer_arm(agent->loop, &agent->more, 0);
+}
+
+static void on_follow(void *arg)
+{
+    struct agent *agent = arg;
+    follow_wake(agent->follow);
+    on_more(agent);
+}
+
+static void on_check(void *arg)
+{
+    struct agent *agent = arg;
+    follow_check(agent->follow);
+    on_more(agent);
+    loop_timer_arm(agent->loop, &agent->check, agent->config.check_interval * 1000);
+}
+
+static void on_signal(void *arg)
+{
+    struct agent *agent = arg;
+    struct signalfd_siginfo info;
+    if (read(agent->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP) {
+        log_info(&agent->log, "SIGHUP: looking at every log and at Postfix' configuration again");
+        loop_timer_arm(agent->loop, &agent->settle, 0);
+        on_check(agent);
+        return;
+    }
+    log_info(&agent->log, "stopping");
+    loop_stop(agent->loop);
+}
+
+/* libmicrohttpd wants to be run after a time as well: idle connections end. */
+static void arm_http(struct agent *agent, unsigned i)
+{
+    int64_t ms = http_timeout_ms(agent->https[i]);
+    if (ms < 0)
+        loop_timer_disarm(agent->loop, &agent->http_timers[i]);
+    else
+        loop_timer_arm(agent->loop, &agent->http_timers[i], ms);
+}
+
+static void on_http(void *arg)
+{
+    struct agent *agent = arg;
+    for (unsigned i = 0; i < AGENT_LISTENS_MAX && agent->https[i]; i++) {
+        http_run(agent->https[i]);
+        arm_http(agent, i);
+    }
+}
+
+/* Watches what the last reading of Postfix' configuration was made from. */
+static void watch_postfix(struct agent *agent)
+{
+    const struct postfix_cf *cf = sending_ips_postfix(agent->pipeline.sending_ips);
+    for (size_t i = 0; i < cf->dir_count; i++) {
+        if (watch_path(&agent->postfix, cf->dirs[i], IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0)
+            log_warn(&agent->log, "%s: cannot be watched: %s", cf->dirs[i], strerror(errno));
+    }
+}
+
+static void on_settled(void *arg)
+{
+    struct agent *agent = arg;
+    struct error err;
+    if (sending_ips_rebuild(agent->pipeline.sending_ips, &agent->config, &err) < 0)
+        log_warn(&agent->log, "sending addresses stay as they were: %s", err.text);
+    else
+        log_info(&agent->log, "read Postfix' configuration again");
+    watch_postfix(agent);
+}
+
+static void on_postfix_changed(void *arg)
+{
+    struct agent *agent = arg;
+    struct watch_event event;
+    while (watch_next(&agent->postfix, &event))
+        ;
+    loop_timer_arm(agent->loop, &agent->settle, SETTLE_MS);
+}
+
+static int follow_one(struct agent *agent, const char *pattern, const char *format,
+                      struct error *err)
+{
+    enum format_id only = FORMAT_AUTO;
+    int source = follow_add(agent->follow, pattern, err);
+    if (source < 0)
+        return -1;
+    if (format)
+        format_parse_name(format, &only);
+    stream_init(&agent->streams[source], pattern, only, time(NULL));
+    log_info(&agent->log, "following %s, format %s", pattern, format ? format : "auto");
+    if (access(pattern, R_OK) < 0 && errno == EACCES)
+        log_warn(&agent->log, "%s: %s; nothing is counted from it until it can be read", pattern,
+                 strerror(errno));
+    return 0;
+}
+
+/* The configured logs, else those of the usual places that are there, else all of them. */
+static int follow_sources_of(struct agent *agent, struct error *err)
+{
+    const struct config *config = &agent->config;
+    bool any = config->source_count > 0;
+    for (size_t i = 0; i < config->source_count; i++) {
+        if (follow_one(agent, config->sources[i].file, config->sources[i].format, err) < 0)
+            return -1;
+    }
+    for (int must = 0; must < 2 && !any; must++) {
+        for (size_t i = 0; i < sizeof(usual_logs) / sizeof(usual_logs[0]); i++) {
+            if (!must && access(usual_logs[i], F_OK) < 0)
+                continue;
+            if (follow_one(agent, usual_logs[i], NULL, err) < 0)
+                return -1;
+            any = true;
+        }
+    }
+    return 0;
+}
+
+static int open_signals(struct agent *agent, struct error *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    agent->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (agent->signals < 0)
+        return error_set(err, "signalfd: %s", strerror(errno));
+    return loop_watch(agent->loop, agent->signals, on_signal, agent, err);
+}
+
+static int listen_all(struct agent *agent, const struct http_page *pages, struct error *err)
+{
+    const struct config *config = &agent->config;
+    for (size_t i = 0; i < config->web_listen_count && i < AGENT_LISTENS_MAX; i++) {
+        agent->https[i] = http_new(config->web_listen[i], pages, AGENT_PAGES, &agent->log, err);
+        if (!agent->https[i])
+            return -1;
+        agent->http_timers[i] = (struct loop_timer){.fn = on_http, .arg = agent};
+        if (loop_watch(agent->loop, http_fd(agent->https[i]), on_http, agent, err) < 0)
+            return -1;
+        log_info(&agent->log, "listening on %s, port %u", config->web_listen[i],
+                 http_port(agent->https[i]));
+    }
+    return 0;
+}
+
+/* Opens everything; what was opened is closed by agent_close, also after an error. */
+static int agent_open(struct agent *agent, const struct http_page *pages, bool from_start,
+                      struct error *err)
+{
+    const struct follow_options options = {
+        .log = &agent->log, .line_max = LINE_MAX_BYTES, .from_start = from_start};
+    agent->check = (struct loop_timer){.fn = on_check, .arg = agent};
+    agent->more = (struct loop_timer){.fn = on_more, .arg = agent};
+    agent->settle = (struct loop_timer){.fn = on_settled, .arg = agent};
+    agent->loop = loop_new(err);
+    if (!agent->loop || open_signals(agent, err) < 0 || watch_open(&agent->postfix, err) < 0)
+        return -1;
+    agent->follow = follow_new(&options, err);
+    if (!agent->follow || follow_sources_of(agent, err) < 0)
+        return -1;
+    if (listen_all(agent, pages, err) < 0 ||
+        loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
+        loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
+        return -1;
+    watch_postfix(agent);
+    loop_timer_arm(agent->loop, &agent->more, 0);
+    loop_timer_arm(agent->loop, &agent->check, agent->config.check_interval * 1000);
+    return 0;
+}
+
+static void agent_close(struct agent *agent)
+{
+    for (unsigned i = 0; i < AGENT_LISTENS_MAX && agent->https[i]; i++)
+        http_free(agent->https[i]);
+    follow_free(agent->follow);
+    watch_close(&agent->postfix);
+    if (agent->signals >= 0)
+        close(agent->signals);
+    loop_free(agent->loop);
+}
+
+/* Without a configuration file, Postfix' own usual directory tells the sending addresses. */
+static void use_usual_postfix(struct config *config)
+{
+    if (config->postfix_dir_count || access("/etc/postfix/master.cf", R_OK) < 0)
+        return;
+    config->postfix_dirs = must_calloc(1, sizeof(*config->postfix_dirs));
+    config->postfix_dirs[0] = must_strdup("/etc/postfix");
+    config->postfix_dir_count = 1;
+}
+
+static int agent_run(struct agent *agent, bool from_start)
+{
+    struct http_page pages[AGENT_PAGES];
+    struct error err;
+    int status = EXIT_DONE;
+    log_info(&agent->log, "mailvane %s, revision %s", MAILVANE_VERSION, MAILVANE_REVISION);
+    if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
+        return cli_fail(EXIT_USAGE, "%s", err.text);
+    agent_pages(agent, pages);
+    if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)
+        status = cli_fail(EXIT_WORLD, "%s", err.text);
+    agent_close(agent);
+    pipeline_release(&agent->pipeline);
+    return status;
+}
+
+/* What the command line says, over the file. */
+struct agent_flags {
+    const char *config_file, *listen, *path, *web_config, *level, *format;
+    bool from_start, help;
+};
+
+static void replace(char **owned, const char *value)
+{
+    if (!value)
+        return;
+    free(*owned);
+    *owned = must_strdup(value);
+}
+
+static int apply_flags(struct agent *agent, const struct agent_flags *flags, struct error *err)
+{
+    struct config *config = &agent->config;
+    if (flags->web_config)
+        return error_set(err, "--web.config.file is not supported by this version");
+    if (flags->listen) {
+        for (size_t i = 1; i < config->web_listen_count; i++)
+            free(config->web_listen[i]);
+        config->web_listen_count = 1;
+        replace(&config->web_listen[0], flags->listen);
+    }
+    replace(&config->web_telemetry_path, flags->path);
+    replace(&config->log_level, flags->level);
+    replace(&config->log_format, flags->format);
+    if (config->web_telemetry_path[0] != '/' || !config->web_telemetry_path[1])
+        return error_set(err, "--web.telemetry-path: \"%s\" is not a path such as /metrics",
+                         config->web_telemetry_path);
+    if (!log_level_parse(config->log_level, &agent->log.level))
+        return error_set(err, "--log.level: \"%s\" is none of debug, info, warn, error",
+                         config->log_level);
+    agent->log.json = strcmp(config->log_format, "json") == 0;
+    if (!agent->log.json && strcmp(config->log_format, "logfmt") != 0)
+        return error_set(err, "--log.format: \"%s\" is neither logfmt nor json",
+                         config->log_format);
+    return 0;
+}
+
+int run_agent(int argc, char **argv)
+{
+    struct agent_flags given = {0};
+    const struct cli_flag flags[] = {
+        {"config.file", "F", "Configuration file (YAML).", &given.config_file, NULL},
+        {"web.listen-address", "ADDR", "Address to listen on (default :9925).", &given.listen,
+         NULL},
+        {"web.telemetry-path", "PATH", "Path of the metrics (default /metrics).", &given.path,
+         NULL},
+        {"web.config.file", "F", "TLS and authentication; not in this version.",
+         &given.web_config, NULL},
+        {"log.level", "L", "debug, info (default), warn or error.", &given.level, NULL},
+        {"log.format", "F", "logfmt (default) or json.", &given.format, NULL},
+        {"from-start", NULL, "Count what the logs hold already, too.", NULL, &given.from_start},
+        {"help", NULL, "Show this.", NULL, &given.help},
+        {NULL},
+    };
+    struct error err;
+    int operand = cli_parse(argc, argv, flags, &err);
+    if (operand < 0)
+        return cli_fail(EXIT_USAGE, "%s", err.text);
+    if (given.help) {
+        cli_help("[flags]", "Follows the mail log and serves its metrics to Prometheus.", flags);
+        return EXIT_DONE;
+    }
+    if (argv[operand])
+        return cli_fail(EXIT_USAGE, "the agent takes no operand, but got \"%s\"", argv[operand]);
+    struct agent *agent = must_calloc(1, sizeof(*agent));
+    agent->signals = agent->postfix.fd = -1;
+    int status;
+    if (setup_config(&agent->config, given.config_file, &err) < 0 ||
+        apply_flags(agent, &given, &err) < 0) {
+        status = cli_fail(EXIT_USAGE, "%s", err.text);
+    } else {
+        if (!given.config_file)
+            use_usual_postfix(&agent->config);
+        status = agent_run(agent, given.from_start);
+    }
+    config_release(&agent->config);
+    free(agent);
+    return status;
+}

@@ -1,0 +1,105 @@
+#include "agent.h"
+#include "mailvane/expose/landing.h"
+#include "mailvane/expose/process.h"
+#include "mailvane/expose/text.h"
+#include "version.h"
+
+/* A scrape waits for no more than this to be counted: some tenths of a second. */
+#define SCRAPE_BYTES (32u << 20)
+
+static void report_source(struct agent *agent, unsigned source, int64_t now)
+{
+    struct metrics *m = agent->pipeline.metrics;
+    const struct stream *stream = &agent->streams[source];
+    struct follow_stats stats;
+    follow_stats_get(agent->follow, source, &stats);
+    uint16_t name = metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern));
+    struct series_key key = {{name}};
+    double age = stream->last_time == TIME_UNKNOWN ? 0 : (double)(now - stream->last_time);
+    pipeline_report(&agent->pipeline, stream);
+    metrics_set(m, METRIC_LOG_READ_BYTES, key, (double)stats.read_bytes);
+    metrics_set(m, METRIC_LOG_BEHIND_BYTES, key, (double)stats.behind_bytes);
+    metrics_set(m, METRIC_LOG_BEHIND_SECONDS, key, stats.behind_bytes && age > 0 ? age : 0);
+    metrics_set(m, METRIC_LOG_LOST_BYTES, key, (double)stats.lost_bytes);
+    metrics_set(m, METRIC_LOG_LONG_LINES, key, (double)stats.long_lines);
+    struct series_key rename = {{name, metrics_label(m, LABEL_KIND, SLICE("rename"))}};
+    struct series_key truncate = {{name, metrics_label(m, LABEL_KIND, SLICE("truncate"))}};
+    metrics_set(m, METRIC_LOG_ROTATIONS, rename, (double)stats.renames);
+    metrics_set(m, METRIC_LOG_ROTATIONS, truncate, (double)stats.truncates);
+}
+
+static void report_process(struct agent *agent)
+{
+    struct metrics *m = agent->pipeline.metrics;
+    struct series_key none = {{0}};
+    struct process_stats stats;
+    struct error err;
+    if (process_stats_read(&stats, &err) < 0) {
+        log_debug(&agent->log, "%s", err.text);
+        return;
+    }
+    metrics_set(m, METRIC_PROCESS_CPU, none, stats.cpu_seconds);
+    metrics_set(m, METRIC_PROCESS_START, none, stats.start_time_seconds);
+    metrics_set(m, METRIC_PROCESS_RESIDENT, none, (double)stats.resident_bytes);
+    metrics_set(m, METRIC_PROCESS_VIRTUAL, none, (double)stats.virtual_bytes);
+    metrics_set(m, METRIC_PROCESS_OPEN_FDS, none, (double)stats.open_fds);
+    metrics_set(m, METRIC_PROCESS_MAX_FDS, none, (double)stats.max_fds);
+}
+
+static void report_agent(struct agent *agent, int64_t now)
+{
+    struct metrics *m = agent->pipeline.metrics;
+    for (unsigned i = 0; i < follow_sources(agent->follow); i++)
+        report_source(agent, i, now);
+    metrics_set(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
+                (double)follow_overflows(agent->follow));
+    struct series_key build = {{metrics_label(m, LABEL_VERSION, SLICE(MAILVANE_VERSION)),
+                                metrics_label(m, LABEL_REVISION, SLICE(MAILVANE_REVISION))}};
+    metrics_set(m, METRIC_BUILD_INFO, build, 1);
+    report_process(agent);
+}
+
+/* A line that was written before the scrape is in it, whether inotify spoke or not. */
+static unsigned write_metrics(void *arg, struct strbuf *body)
+{
+    struct agent *agent = arg;
+    int64_t now = time(NULL);
+    follow_wake(agent->follow);
+    agent_drain(agent, SCRAPE_BYTES);
+    report_agent(agent, now);
+    metrics_settle(agent->pipeline.metrics, now, false);
+    text_write(body, agent->pipeline.metrics);
+    return 200;
+}
+
+static unsigned write_landing(void *arg, struct strbuf *body)
+{
+    const struct agent *agent = arg;
+    landing_write(body, MAILVANE_VERSION, agent->config.web_telemetry_path);
+    return 200;
+}
+
+static unsigned write_healthy(void *arg, struct strbuf *body)
+{
+    (void)arg;
+    strbuf_add_str(body, "mailvane is healthy.\n");
+    return 200;
+}
+
+static unsigned write_ready(void *arg, struct strbuf *body)
+{
+    const struct agent *agent = arg;
+    strbuf_add_str(body, agent->ready ? "mailvane is ready.\n"
+                                      : "mailvane is still reading what the logs held.\n");
+    return agent->ready ? 200 : 503;
+}
+
+void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES])
+{
+    const char *plain = "text/plain; charset=utf-8";
+    pages[0] = (struct http_page){agent->config.web_telemetry_path, TEXT_CONTENT_TYPE,
+                                  write_metrics, agent};
+    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent};
+    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent};
+    pages[3] = (struct http_page){"/", "text/html; charset=utf-8", write_landing, agent};
+}

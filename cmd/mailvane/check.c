@@ -1,0 +1,119 @@
+#include <errno.h>
+#include <glob.h>
+#include <unistd.h>
+
+#include "mailvane/base/hash.h"
+#include "mailvane/classify/provider.h"
+#include "mailvane/config/postfix_cf.h"
+#include "setup.h"
+
+/* One finding a line; a bad one makes the exit status 1. */
+struct findings {
+    unsigned good;
+    unsigned bad;
+};
+
+static void good(struct findings *f, const char *what, const char *name)
+{
+    f->good++;
+    printf("ok       %s %s\n", what, name);
+}
+
+static void bad(struct findings *f, const char *sentence)
+{
+    f->bad++;
+    printf("problem  %s\n", sentence);
+}
+
+static void check_log(struct findings *f, const char *path)
+{
+    struct error err;
+    if (access(path, R_OK) == 0) {
+        good(f, "log", path);
+        return;
+    }
+    error_set(&err, "%s: %s%s", path, strerror(errno),
+              errno == EACCES ? "; on Debian, group adm may read mail logs" : "");
+    bad(f, err.text);
+}
+
+/* A pattern may match many files, and none is a problem: nothing would be counted. */
+static void check_source(struct findings *f, const struct config_source *source, const char *path)
+{
+    glob_t found;
+    struct error err;
+    if (glob(source->file, 0, NULL, &found) == 0) {
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            check_log(f, found.gl_pathv[i]);
+    } else {
+        error_set(&err, "%s:%d:%d: no file matches \"%s\" yet", path, source->line, source->column,
+                  source->file);
+        bad(f, err.text);
+    }
+    globfree(&found);
+}
+
+static void check_providers(struct findings *f, const struct config *config)
+{
+    struct error err;
+    struct providers *providers = providers_new(hash_seed());
+    for (size_t i = 0; i < config->provider_count; i++) {
+        if (providers_load(providers, config->providers[i], &err) < 0)
+            bad(f, err.text);
+        else
+            good(f, "providers", config->providers[i]);
+    }
+    providers_free(providers);
+}
+
+static void check_postfix(struct findings *f, const struct config *config)
+{
+    for (size_t i = 0; i < config->postfix_dir_count; i++) {
+        struct postfix_cf cf = {0};
+        struct error err;
+        if (postfix_cf_read(&cf, config->postfix_dirs[i], &err) < 0)
+            bad(f, err.text);
+        else
+            good(f, "Postfix configuration", config->postfix_dirs[i]);
+        postfix_cf_release(&cf);
+    }
+}
+
+int run_check(int argc, char **argv)
+{
+    const char *config_file = "/etc/mailvane/mailvane.yml";
+    bool help = false;
+    const struct cli_flag flags[] = {
+        {"config.file", "F", "Configuration file (default /etc/mailvane/mailvane.yml).",
+         &config_file, NULL},
+        {"help", NULL, "Show this.", NULL, &help},
+        {NULL},
+    };
+    struct error err;
+    struct config config;
+    struct findings found = {0};
+    int operand = cli_parse(argc, argv, flags, &err);
+    if (operand < 0)
+        return cli_fail(EXIT_USAGE, "check: %s", err.text);
+    if (help) {
+        cli_help("check [flags]",
+                 "Checks the configuration, and that what it names can be read and understood.",
+                 flags);
+        return EXIT_DONE;
+    }
+    if (argv[operand])
+        return cli_fail(EXIT_USAGE, "check: takes no operand, but got \"%s\"", argv[operand]);
+    int status = EXIT_USAGE;
+    if (setup_config(&config, config_file, &err) < 0) {
+        cli_fail(EXIT_USAGE, "%s", err.text);
+    } else {
+        good(&found, "configuration", config_file);
+        for (size_t i = 0; i < config.source_count; i++)
+            check_source(&found, &config.sources[i], config_file);
+        check_providers(&found, &config);
+        check_postfix(&found, &config);
+        status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
+    }
+    config_release(&config);
+    return status;
+}

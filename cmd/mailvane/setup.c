@@ -1,0 +1,71 @@
+#include "setup.h"
+
+#include <stdio.h>
+
+const char *setup_format_names(void)
+{
+    static char names[256];
+    int len = snprintf(names, sizeof(names), "auto");
+    for (unsigned i = 0; i < FORMAT_COUNT && len < (int)sizeof(names); i++)
+        len += snprintf(names + len, sizeof(names) - (size_t)len, ", %s", formats[i]->name);
+    return names;
+}
+
+/* The config floor knows no formats, so their names are checked here. */
+static int check_formats(const struct config *config, const char *path, struct error *err)
+{
+    enum format_id format;
+    for (size_t i = 0; i < config->source_count; i++) {
+        const struct config_source *source = &config->sources[i];
+        if (source->format && !format_parse_name(source->format, &format))
+            return error_set(err, "%s:%d:%d: unknown format \"%s\"; known are %s", path,
+                             source->line, source->column, source->format, setup_format_names());
+    }
+    return 0;
+}
+
+int setup_config(struct config *config, const char *path, struct error *err)
+{
+    config_init(config);
+    if (!path)
+        return 0;
+    return config_load(config, path, err) < 0 ? -1 : check_formats(config, path, err);
+}
+
+int files_command_run(const struct files_command *command, int argc, char **argv)
+{
+    const char *config_file = NULL, *format_name = "auto";
+    bool help = false;
+    char format_help[300];
+    snprintf(format_help, sizeof(format_help), "How to read the lines: %s.", setup_format_names());
+    const struct cli_flag flags[] = {
+        {"config.file", "F", "Configuration: providers, sending addresses, limits.", &config_file,
+         NULL},
+        {"format", "NAME", format_help, &format_name, NULL},
+        {"help", NULL, "Show this.", NULL, &help},
+        command->more,
+        {NULL},
+    };
+    struct error err;
+    struct config config;
+    enum format_id format;
+    char usage[64];
+    int operand = cli_parse(argc, argv, flags, &err);
+    if (operand < 0)
+        return cli_fail(EXIT_USAGE, "%s: %s", command->name, err.text);
+    if (help) {
+        snprintf(usage, sizeof(usage), "%s [flags] FILE...", command->name);
+        cli_help(usage, command->about, flags);
+        return EXIT_DONE;
+    }
+    if (!format_parse_name(format_name, &format))
+        return cli_fail(EXIT_USAGE, "%s: unknown format \"%s\"; known are %s", command->name,
+                        format_name, setup_format_names());
+    if (!argv[operand])
+        return cli_fail(EXIT_USAGE, "%s: no file to read; give - for stdin", command->name);
+    int status = setup_config(&config, config_file, &err) < 0
+                     ? cli_fail(EXIT_USAGE, "%s", err.text)
+                     : command->run(&config, format, argv + operand);
+    config_release(&config);
+    return status;
+}

@@ -1,0 +1,29 @@
+/*
+ * What the subcommands share before they begin: reading the configuration, and
+ * the command line of those that read whole files.
+ */
+#ifndef MAILVANE_SETUP_H
+#define MAILVANE_SETUP_H
+
+#include "cli.h"
+#include "mailvane/config/config.h"
+#include "mailvane/format/format.h"
+
+/* Reads the file over the defaults (NULL: defaults only) and checks what it names. */
+int setup_config(struct config *config, const char *path, struct error *err);
+
+/* "auto, postfix": for messages and --help. */
+const char *setup_format_names(void);
+
+/* A subcommand over whole files: mailvane NAME [flags] FILE... */
+struct files_command {
+    const char *name;
+    const char *about;
+    struct cli_flag more; /* a flag of its own; name NULL: none */
+    int (*run)(const struct config *config, enum format_id format, char **paths);
+};
+
+/* Parses --config.file, --format and --help, loads the configuration and runs it. */
+int files_command_run(const struct files_command *command, int argc, char **argv);
+
+#endif
