@@ -1,0 +1,573 @@
+/* The endpoint: addresses, clients, and the server over real sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../../lib/expose/http_clients.h"
+#include "../../lib/expose/http_listen.h"
+#include "mailvane/expose/http.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* How long to wait for an answer before a test has failed: only a limit. */
+#define PATIENCE_MS 20000
+
+struct address_case {
+    const char *text;
+    const char *host, *port; /* NULL: refused */
+};
+
+static const struct address_case address_cases[] = {
+    {"127.0.0.1:9925", "127.0.0.1", "9925"},
+    {":9925", "", "9925"},
+    {":0", "", "0"},
+    {":65535", "", "65535"},
+    {"[::1]:9925", "::1", "9925"},
+    {"[fe80::1%eth0]:80", "fe80::1%eth0", "80"},
+    {"localhost:80", "localhost", "80"},
+    {"", NULL, NULL},
+    {"9925", NULL, NULL},
+    {"localhost", NULL, NULL},
+    {"localhost:", NULL, NULL},
+    {"localhost:http", NULL, NULL},
+    {"localhost:65536", NULL, NULL},
+    {"localhost:100000", NULL, NULL},
+    {"localhost:-1", NULL, NULL},
+    {"localhost:+80", NULL, NULL},
+    {"localhost: 80", NULL, NULL},
+    {"::1:9925", NULL, NULL},
+    {"[::1]", NULL, NULL},
+    {"[::1:9925", NULL, NULL},
+    {"::1]:9925", NULL, NULL},
+    {"[]:9925", NULL, NULL},
+    {"[localhost]:80", NULL, NULL},
+};
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(address_cases); i++) {
+        const struct address_case *row = &address_cases[i];
+        struct listen_address got;
+        struct error err = {{0}};
+        int status = listen_address_parse(row->text, &got, &err);
+        if (status != (row->host ? 0 : -1))
+            fail_msg("%s: got status %d (%s)", row->text, status, err.text);
+        if (status != 0 && !strstr(err.text, row->text))
+            fail_msg("%s: the error does not quote it: %s", row->text, err.text);
+        if (status == 0 && (strcmp(got.host, row->host) != 0 || strcmp(got.port, row->port) != 0))
+            fail_msg("%s: got %s and %s, want %s and %s", row->text, got.host, got.port, row->host,
+                     row->port);
+    }
+}
+
+static void test_address_too_long(void **state)
+{
+    (void)state;
+    char text[300];
+    struct listen_address got;
+    struct error err = {{0}};
+    memset(text, 'a', sizeof(text));
+    snprintf(text + LISTEN_HOST_MAX, sizeof(text) - LISTEN_HOST_MAX, ":80");
+    assert_int_equal(listen_address_parse(text, &got, &err), 0);
+    assert_int_equal(strlen(got.host), LISTEN_HOST_MAX);
+    snprintf(text + LISTEN_HOST_MAX, sizeof(text) - LISTEN_HOST_MAX, "a:80");
+    assert_int_equal(listen_address_parse(text, &got, &err), -1);
+    assert_non_null(strstr(err.text, "longer than 255 bytes"));
+}
+
+struct peers {
+    struct http_clients clients;
+    struct http_client *client[3];
+    int far[3]; /* the other ends: readable once the client is cut off */
+};
+
+static struct peers new_peers(void)
+{
+    struct peers peers = {.client = {NULL}};
+    return peers;
+}
+
+static void connect_peer(struct peers *peers, int i, int64_t now_ms)
+{
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    peers->far[i] = ends[1];
+    peers->client[i] = http_clients_add(&peers->clients, ends[0], now_ms);
+    assert_non_null(peers->client[i]);
+}
+
+static bool is_cut(const struct peers *peers, int i)
+{
+    char byte;
+    return recv(peers->far[i], &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+static void release_peers(struct peers *peers)
+{
+    for (int i = 0; i < 3; i++) {
+        close(peers->far[i]);
+        close(peers->client[i]->fd);
+    }
+}
+
+static void test_clients_deadline(void **state)
+{
+    (void)state;
+    const int64_t limit = HTTP_REQUEST_SECONDS * 1000;
+    struct peers peers = new_peers();
+    assert_int_equal(http_clients_wait_ms(&peers.clients, 5), -1);
+    connect_peer(&peers, 0, 1000);
+    connect_peer(&peers, 1, 2000);
+    connect_peer(&peers, 2, 3000);
+    assert_int_equal(http_clients_wait_ms(&peers.clients, 3000), limit - 2000);
+
+    http_clients_expire(&peers.clients, 1000 + limit - 1);
+    assert_false(is_cut(&peers, 0));
+    assert_int_equal(http_clients_wait_ms(&peers.clients, 1000 + limit + 7), 0);
+    http_clients_expire(&peers.clients, 1000 + limit);
+    assert_true(is_cut(&peers, 0));
+    assert_false(is_cut(&peers, 1));
+    /* Who is cut off has no deadline any more. */
+    assert_int_equal(http_clients_wait_ms(&peers.clients, 1000 + limit), 1000);
+
+    http_clients_done(&peers.clients, peers.client[1], 9000);
+    assert_int_equal(http_clients_wait_ms(&peers.clients, 9000), limit - 6000);
+    http_clients_drop(&peers.clients, peers.client[2]);
+    assert_int_equal(http_clients_wait_ms(&peers.clients, 9000), limit);
+    release_peers(&peers);
+}
+
+static void test_clients_memory(void **state)
+{
+    (void)state;
+    struct peers peers = new_peers();
+    for (int i = 0; i < 3; i++)
+        connect_peer(&peers, i, i);
+    http_clients_answer(&peers.clients, peers.client[1], HTTP_ANSWERS_MAX / 2);
+    http_clients_answer(&peers.clients, peers.client[0], HTTP_ANSWERS_MAX / 2);
+    assert_false(is_cut(&peers, 0));
+    assert_false(is_cut(&peers, 1));
+    /* The oldest of those that are being sent something goes, and nobody else. */
+    http_clients_answer(&peers.clients, peers.client[2], 1);
+    assert_true(is_cut(&peers, 0));
+    assert_false(is_cut(&peers, 1));
+    assert_false(is_cut(&peers, 2));
+    assert_int_equal(peers.clients.unsent, HTTP_ANSWERS_MAX / 2 + 1);
+
+    http_clients_done(&peers.clients, peers.client[1], 50);
+    assert_int_equal(peers.clients.unsent, 1);
+    /* One answer alone may be larger than the bound: pages are ours. */
+    http_clients_answer(&peers.clients, peers.client[1], (size_t)HTTP_ANSWERS_MAX * 2);
+    assert_true(is_cut(&peers, 2));
+    assert_false(is_cut(&peers, 1));
+    http_clients_drop(&peers.clients, peers.client[1]);
+    http_clients_drop(&peers.clients, peers.client[2]);
+    http_clients_drop(&peers.clients, peers.client[0]);
+    assert_int_equal(peers.clients.unsent, 0);
+    release_peers(&peers);
+}
+
+static void test_clients_full(void **state)
+{
+    (void)state;
+    static struct http_clients clients;
+    struct http_client *last = NULL;
+    for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        last = http_clients_add(&clients, -1, 0);
+        assert_non_null(last);
+    }
+    assert_null(http_clients_add(&clients, -1, 0));
+    http_clients_drop(&clients, last);
+    assert_ptr_equal(http_clients_add(&clients, -1, 0), last);
+}
+
+static int page_calls;
+
+static unsigned write_count(void *arg, struct strbuf *body)
+{
+    (void)arg;
+    strbuf_addf(body, "calls %d\n", ++page_calls);
+    return 200;
+}
+
+static unsigned write_nothing(void *arg, struct strbuf *body)
+{
+    (void)arg;
+    (void)body;
+    return 200;
+}
+
+static unsigned write_not_ready(void *arg, struct strbuf *body)
+{
+    strbuf_add_str(body, arg);
+    return 503;
+}
+
+static unsigned write_big(void *arg, struct strbuf *body)
+{
+    (void)arg;
+    static const char zeros[1 << 20];
+    for (int i = 0; i < 16; i++)
+        strbuf_add(body, zeros, sizeof(zeros));
+    return 200;
+}
+
+static const struct http_page pages[] = {
+    {"/count", "text/plain; version=0.0.4; charset=utf-8", write_count, NULL},
+    {"/empty", "text/plain", write_nothing, NULL},
+    {"/ready", "text/plain", write_not_ready, (void *)(uintptr_t) "reading\n"},
+    {"/big", "application/octet-stream", write_big, NULL},
+};
+
+static int setup_http(void **state)
+{
+    struct error err = {{0}};
+    page_calls = 0;
+    *state = http_new("127.0.0.1:0", pages, COUNT(pages), NULL, &err);
+    if (!*state)
+        fail_msg("%s", err.text);
+    return 0;
+}
+
+static int teardown_http(void **state)
+{
+    http_free(*state);
+    return 0;
+}
+
+/* What an epoll loop does, and no more: one wait as the server asks for it, and one run. */
+static void turn(struct http *http)
+{
+    struct pollfd fd = {.fd = http_fd(http), .events = POLLIN};
+    int64_t wait = http_timeout_ms(http);
+    /* Waking up by itself is what the tests look for: a wait of ours never runs it. */
+    if (poll(&fd, 1, wait < 0 || wait > 10 ? 10 : (int)wait) > 0 || (wait >= 0 && wait <= 10))
+        http_run(http);
+}
+
+/* A client on 127.0.0.n, so that there can be several peers. */
+static int dial_from(struct http *http, unsigned n)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000000u | n)};
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(http_port(http))};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    return fd;
+}
+
+static void send_text(int fd, const char *text)
+{
+    assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* Serves until the peer has closed, or it answered that much. */
+static void receive(struct http *http, int fd, struct strbuf *got, size_t enough)
+{
+    char buf[65536];
+    for (int left = PATIENCE_MS / 10; left > 0 && got->len < enough; left--) {
+        turn(http);
+        ssize_t len = recv(fd, buf, sizeof(buf), MSG_DONTWAIT);
+        if (len == 0 || (len < 0 && errno != EAGAIN))
+            return;
+        if (len > 0) {
+            strbuf_add(got, buf, (size_t)len);
+            left++;
+        }
+    }
+    if (got->len < enough)
+        fail_msg("no end of the answer after \"%.200s\"", got->buf ? got->buf : "");
+}
+
+static void ask(struct http *http, const char *request, struct strbuf *got)
+{
+    int fd = dial_from(http, 1);
+    send_text(fd, request);
+    receive(http, fd, got, SIZE_MAX);
+    strbuf_add_str(got, "");
+    close(fd);
+}
+
+#define END "Connection: close\r\n\r\n"
+
+struct request_case {
+    const char *name;
+    const char *request;
+    const char *status; /* how the answer starts */
+    const char *has;    /* what stands in it; NULL: nothing to look for */
+    const char *ends;   /* how it ends */
+};
+
+static const struct request_case request_cases[] = {
+    {"page", "GET /count HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n",
+     "\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n", "\r\n\r\ncalls 1\n"},
+    {"written anew", "GET /count HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n",
+     "\r\nContent-Length: 8\r\n", "\r\n\r\ncalls 2\n"},
+    {"query", "GET /count?a=b&c HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n", NULL,
+     "\r\n\r\ncalls 3\n"},
+    {"HEAD", "HEAD /count HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n",
+     "\r\nContent-Length: 8\r\n", "\r\n\r\n"},
+    {"HTTP/1.0 needs no Host", "GET /count HTTP/1.0\r\n\r\n", "HTTP/1.", NULL, "\r\n\r\ncalls 5\n"},
+    {"absolute form", "GET http://a:1/count?x HTTP/1.1\r\nHost: a:1\r\n" END, "HTTP/1.1 200 OK\r\n",
+     NULL, "\r\n\r\ncalls 6\n"},
+    {"not cached", "GET /count HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n",
+     "\r\nCache-Control: no-store\r\n", "\r\n\r\ncalls 7\n"},
+    {"not guessed", "GET /empty HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n",
+     "\r\nX-Content-Type-Options: nosniff\r\n", "\r\n\r\n"},
+    {"empty page", "GET /empty HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n",
+     "\r\nContent-Length: 0\r\n", "\r\n\r\n"},
+    {"the page's own status", "GET /ready HTTP/1.1\r\nHost: a\r\n" END,
+     "HTTP/1.1 503 Service Unavailable\r\n", NULL, "\r\n\r\nreading\n"},
+    {"no such page", "GET /counts HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 404 Not Found\r\n",
+     "\r\nContent-Type: text/plain", "\r\n\r\n404 Not Found\n"},
+    {"prefix of a page", "GET /coun HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 404 Not Found\r\n",
+     NULL, "\r\n\r\n404 Not Found\n"},
+    {"escaped NUL", "GET /count%00 HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 404 Not Found\r\n", NULL,
+     "\r\n\r\n404 Not Found\n"},
+    {"HEAD, no such page", "HEAD /x HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 404 Not Found\r\n",
+     "\r\nContent-Length: 14\r\n", "\r\n\r\n"},
+    {"method", "DELETE /count HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 405 Method Not Allowed\r\n",
+     "\r\nAllow: GET, HEAD\r\n", "\r\n\r\n405 Method Not Allowed\n"},
+    {"methods have a case", "get /count HTTP/1.1\r\nHost: a\r\n" END,
+     "HTTP/1.1 405 Method Not Allowed\r\n", NULL, "\r\n\r\n405 Method Not Allowed\n"},
+    {"POST: closed without reading", "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
+     "HTTP/1.1 405 Method Not Allowed\r\n", "\r\nConnection: close\r\n",
+     "\r\n\r\n405 Method Not Allowed\n"},
+    {"GET with a body", "GET /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n",
+     "HTTP/1.1 413 ", "\r\nConnection: close\r\n", "\r\n\r\n413 Content Too Large\n"},
+    {"GET with a chunked body",
+     "GET /count HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.1 413 ",
+     "\r\nConnection: close\r\n", "\r\n\r\n413 Content Too Large\n"},
+    {"a body of nothing", "GET /empty HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n" END,
+     "HTTP/1.1 200 OK\r\n", NULL, "\r\n\r\n"},
+    {"no 100 Continue for a body that is refused",
+     "PUT /count HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+     "HTTP/1.1 405 Method Not Allowed\r\n", NULL, "\r\n\r\n405 Method Not Allowed\n"},
+    {"no Host", "GET /count HTTP/1.1\r\n" END, "HTTP/1.1 400 Bad Request\r\n", NULL,
+     "\r\n\r\n400 Bad Request\n"},
+    {"later version", "GET /count HTTP/2.0\r\nHost: a\r\n" END, "HTTP/1.1 505 ", NULL, ""},
+    {"no version", "GET /count\r\n\r\n", "HTTP/1.1 400 ", NULL, ""},
+    {"pipelined", "GET /empty HTTP/1.1\r\nHost: a\r\n\r\nGET /count HTTP/1.1\r\nHost: a\r\n" END,
+     "HTTP/1.1 200 OK\r\n", "\r\n\r\nHTTP/1.1 200 OK\r\n", "\r\n\r\ncalls 8\n"},
+    {"all refusals were without a page, and the rest counts",
+     "GET /count HTTP/1.1\r\nHost: a\r\n" END, "HTTP/1.1 200 OK\r\n", NULL, "\r\n\r\ncalls 9\n"},
+};
+
+static void check_request(struct http *http, const struct request_case *row)
+{
+    struct strbuf got = STRBUF_INIT;
+    ask(http, row->request, &got);
+    struct slice all = strbuf_slice(&got);
+    if (!slice_starts(all, slice_str(row->status)))
+        fail_msg("%s: got \"%s\", want the start \"%s\"", row->name, got.buf, row->status);
+    if (row->has && !strstr(got.buf, row->has))
+        fail_msg("%s: got \"%s\", want in it \"%s\"", row->name, got.buf, row->has);
+    if (!slice_ends(all, slice_str(row->ends)))
+        fail_msg("%s: got \"%s\", want the end \"%s\"", row->name, got.buf, row->ends);
+    if (strcasestr(got.buf, "microhttpd") || strcasestr(got.buf, "\r\nServer:"))
+        fail_msg("%s: names the server: \"%s\"", row->name, got.buf);
+    strbuf_release(&got);
+}
+
+static void test_requests(void **state)
+{
+    for (size_t i = 0; i < COUNT(request_cases); i++)
+        check_request(*state, &request_cases[i]);
+}
+
+static void test_keep_alive(void **state)
+{
+    struct http *http = *state;
+    int fd = dial_from(http, 1);
+    for (int i = 0; i < 3; i++) {
+        struct strbuf got = STRBUF_INIT;
+        send_text(fd, i == 1 ? "GET /none HTTP/1.1\r\nHost: a\r\n\r\n"
+                             : "GET /ready HTTP/1.1\r\nHost: a\r\n\r\n");
+        receive(http, fd, &got, 100);
+        assert_true(slice_starts(strbuf_slice(&got),
+                                 i == 1 ? SLICE("HTTP/1.1 404 ") : SLICE("HTTP/1.1 503 ")));
+        strbuf_release(&got);
+    }
+    close(fd);
+}
+
+static void test_big_page(void **state)
+{
+    struct strbuf got = STRBUF_INIT;
+    ask(*state, "GET /big HTTP/1.1\r\nHost: a\r\n" END, &got);
+    assert_non_null(strstr(got.buf, "\r\nContent-Length: 16777216\r\n"));
+    assert_int_equal(got.len - (size_t)(strstr(got.buf, "\r\n\r\n") + 4 - got.buf), 16777216);
+    strbuf_release(&got);
+}
+
+/* SIGPIPE stands at its default, which would end this process. */
+static void test_client_gone(void **state)
+{
+    struct http *http = *state;
+    for (int i = 0; i < 5; i++) {
+        int fd = dial_from(http, 1);
+        struct strbuf got = STRBUF_INIT;
+        send_text(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+        receive(http, fd, &got, 1);
+        strbuf_release(&got);
+        close(fd);
+        turn(http);
+    }
+    struct strbuf got = STRBUF_INIT;
+    ask(http, "GET /empty HTTP/1.1\r\nHost: a\r\n" END, &got);
+    assert_true(slice_starts(strbuf_slice(&got), SLICE("HTTP/1.1 200 ")));
+    strbuf_release(&got);
+}
+
+/* Takes every connection that there may be, with half a request line in each. */
+static void fill_up(struct http *http, int fds[HTTP_CONNECTIONS_MAX])
+{
+    for (unsigned i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        fds[i] = dial_from(http, 1 + i / HTTP_CONNECTIONS_PEER_MAX);
+        send_text(fds[i], "GET /cou");
+        turn(http);
+    }
+    for (int i = 0; i < 50; i++)
+        turn(http);
+}
+
+static bool was_answered(struct http *http, int fd)
+{
+    struct strbuf got = STRBUF_INIT;
+    receive(http, fd, &got, 12);
+    bool ok = slice_starts(strbuf_slice(&got), SLICE("HTTP/1.1 200"));
+    strbuf_release(&got);
+    return ok;
+}
+
+/* The one who waits outside is let in when somebody leaves: one, or all at once. */
+static void check_recovery(struct http *http, int leaving)
+{
+    int fds[HTTP_CONNECTIONS_MAX];
+    char byte;
+    fill_up(http, fds);
+    int waiting = dial_from(http, 9);
+    send_text(waiting, "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n");
+    for (int i = 0; i < 20; i++)
+        turn(http);
+    assert_int_equal(recv(waiting, &byte, 1, MSG_DONTWAIT), -1);
+    for (int i = 0; i < leaving; i++)
+        close(fds[i]);
+    assert_true(was_answered(http, waiting));
+    close(waiting);
+    for (int i = leaving; i < HTTP_CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    for (int i = 0; i < 20; i++)
+        turn(http);
+}
+
+static void test_limit_recovery(void **state)
+{
+    check_recovery(*state, 1);
+    check_recovery(*state, HTTP_CONNECTIONS_MAX);
+    check_recovery(*state, HTTP_CONNECTIONS_PEER_MAX);
+}
+
+/* When everybody has left a full server, the next one comes to a server that sleeps. */
+static void test_limit_then_nobody(void **state)
+{
+    struct http *http = *state;
+    int fds[HTTP_CONNECTIONS_MAX];
+    fill_up(http, fds);
+    for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++)
+        close(fds[i]);
+    for (int i = 0; i < 50; i++)
+        turn(http);
+    assert_int_equal(http_timeout_ms(http), -1);
+    int fd = dial_from(http, 1);
+    send_text(fd, "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(was_answered(http, fd));
+    close(fd);
+}
+
+/* One address has its share; another is served meanwhile. */
+static void test_peer_limit(void **state)
+{
+    struct http *http = *state;
+    int fds[HTTP_CONNECTIONS_PEER_MAX];
+    for (int i = 0; i < HTTP_CONNECTIONS_PEER_MAX; i++) {
+        fds[i] = dial_from(http, 1);
+        turn(http);
+    }
+    struct strbuf got = STRBUF_INIT;
+    int refused = dial_from(http, 1);
+    receive(http, refused, &got, SIZE_MAX);
+    assert_int_equal(got.len, 0);
+    int other = dial_from(http, 2);
+    send_text(other, "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_true(was_answered(http, other));
+    close(other);
+    close(refused);
+    for (int i = 0; i < HTTP_CONNECTIONS_PEER_MAX; i++)
+        close(fds[i]);
+}
+
+/* A client that neither sends nor takes anything still has its end in sight. */
+static void test_timeout_is_due(void **state)
+{
+    struct http *http = *state;
+    assert_int_equal(http_timeout_ms(http), -1);
+    int fd = dial_from(http, 1);
+    for (int i = 0; i < 20; i++)
+        turn(http);
+    int64_t wait = http_timeout_ms(http);
+    assert_true(wait >= 0 && wait <= HTTP_IDLE_SECONDS * 1000 + 1);
+    close(fd);
+}
+
+static void test_port_in_use(void **state)
+{
+    char address[32], want[96];
+    struct error err = {{0}};
+    snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)http_port(*state));
+    assert_null(http_new(address, pages, COUNT(pages), NULL, &err));
+    snprintf(want, sizeof(want), "cannot listen on %s: Address already in use", address);
+    assert_string_equal(err.text, want);
+}
+
+static void test_free_nothing(void **state)
+{
+    (void)state;
+    http_free(NULL);
+}
+
+#define http_test(fn) cmocka_unit_test_setup_teardown(fn, setup_http, teardown_http)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_address_too_long),
+        cmocka_unit_test(test_clients_deadline),
+        cmocka_unit_test(test_clients_memory),
+        cmocka_unit_test(test_clients_full),
+        http_test(test_requests),
+        http_test(test_keep_alive),
+        http_test(test_big_page),
+        http_test(test_client_gone),
+        http_test(test_limit_recovery),
+        http_test(test_limit_then_nobody),
+        http_test(test_peer_limit),
+        http_test(test_timeout_is_due),
+        http_test(test_port_in_use),
+        cmocka_unit_test(test_free_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
