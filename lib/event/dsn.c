@@ -37,6 +37,13 @@ bool dsn_take(struct slice *s, struct dsn *out)
 
 bool dsn_parse(struct slice s, struct dsn *out)
 {
+    const char *p = s.ptr;
+    /* "2.0.0", as most codes are. */
+    if (s.len == 5 && (p[0] == '2' || p[0] == '4' || p[0] == '5') && p[1] == '.' && p[3] == '.' &&
+        byte_is_digit(p[2]) && byte_is_digit(p[4])) {
+        *out = (struct dsn){(uint8_t)(p[0] - '0'), (uint16_t)(p[2] - '0'), (uint16_t)(p[4] - '0')};
+        return true;
+    }
     return dsn_take(&s, out) && s.len == 0;
 }
 

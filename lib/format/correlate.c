@@ -14,11 +14,16 @@
 enum { FLAG_BORN = 1, FLAG_DEFERRED = 2, FLAG_ACTIVE = 4, FLAG_RENAMED = 8 };
 
 struct message {
-    uint32_t tag;    /* of the queue id's hash; 0: free */
     uint32_t serial; /* of this message; a smaller one is older */
     uint32_t destination_tag;
     uint16_t destination;
     uint16_t flags;
+};
+
+/* Tags lie side by side, so that a look-up reads one cache line and a hit another. */
+struct message_set {
+    uint32_t tags[WAYS]; /* of the queue ids' hashes; 0: free */
+    struct message ways[WAYS];
 };
 
 /* domain, host and origin, one behind the other. */
@@ -35,7 +40,7 @@ struct correlate {
     uint64_t seed;
     uint32_t serial;
     uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
-    struct message messages[MESSAGE_SETS][WAYS];
+    struct message_set messages[MESSAGE_SETS];
     struct slot destinations[CORRELATE_DESTINATIONS];
 };
 
@@ -58,82 +63,85 @@ static uint32_t tag_of(uint64_t hash)
     return tag ? tag : 1;
 }
 
-static struct message *find(struct correlate *c, struct slice queue_id, uint64_t *hash)
+/* A message's place: its set and way; way WAYS where it is not remembered. */
+struct place {
+    struct message_set *set;
+    unsigned way;
+    uint32_t tag;
+};
+
+static struct place find(struct correlate *c, struct slice queue_id)
 {
-    *hash = hash_slice(queue_id, c->seed);
-    struct message *set = c->messages[*hash % MESSAGE_SETS];
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (set[i].tag == tag_of(*hash))
-            return &set[i];
-    }
-    return NULL;
+    uint64_t hash = hash_slice(queue_id, c->seed);
+    struct place at = {.set = &c->messages[hash % MESSAGE_SETS], .tag = tag_of(hash)};
+    while (at.way < WAYS && at.set->tags[at.way] != at.tag)
+        at.way++;
+    return at;
 }
 
-/* A free entry of the set, or its oldest. */
-static struct message *make(struct correlate *c, uint64_t hash)
+/* Puts a new message into a free way of its set, or into the oldest one's. */
+static struct message *make(struct correlate *c, struct place at)
 {
-    struct message *set = c->messages[hash % MESSAGE_SETS];
-    struct message *pick = set;
-    for (unsigned i = 0; i < WAYS && pick->tag; i++) {
-        if (set[i].tag == 0 || set[i].serial < pick->serial)
-            pick = &set[i];
+    unsigned pick = 0;
+    for (unsigned i = 0; i < WAYS && at.set->tags[pick]; i++) {
+        if (at.set->tags[i] == 0 || at.set->ways[i].serial < at.set->ways[pick].serial)
+            pick = i;
     }
-    *pick =
-        (struct message){.tag = tag_of(hash), .serial = ++c->serial, .destination = NO_DESTINATION};
-    return pick;
+    at.set->tags[pick] = at.tag;
+    at.set->ways[pick] = (struct message){.serial = ++c->serial, .destination = NO_DESTINATION};
+    return &at.set->ways[pick];
 }
 
-static struct message *find_or_make(struct correlate *c, struct slice queue_id)
+/* NULL where it is not remembered. */
+static struct message *known(struct correlate *c, struct slice queue_id)
 {
-    uint64_t hash;
-    struct message *message = find(c, queue_id, &hash);
-    return message ? message : make(c, hash);
+    struct place at = find(c, queue_id);
+    return at.way < WAYS ? &at.set->ways[at.way] : NULL;
+}
+
+static struct message *known_or_made(struct correlate *c, struct slice queue_id)
+{
+    struct place at = find(c, queue_id);
+    return at.way < WAYS ? &at.set->ways[at.way] : make(c, at);
 }
 
 void correlate_born(struct correlate *c, struct slice queue_id)
 {
-    uint64_t hash;
-    struct message *message = find(c, queue_id, &hash);
-    /* Two lines tell of a birth (client=, message-id=); nothing else happened in between. */
-    if (message && message->flags == FLAG_BORN)
-        return;
-    /* A requeue logs message-id= again, for the message that it renamed. */
-    if (message && (message->flags & FLAG_RENAMED)) {
+    struct place at = find(c, queue_id);
+    if (at.way < WAYS) {
+        struct message *message = &at.set->ways[at.way];
+        bool renamed = message->flags & FLAG_RENAMED;
         message->flags &= (uint16_t)~FLAG_RENAMED;
-        return;
+        /* A requeue logs message-id= again, for the message that it renamed. */
+        if (renamed)
+            return;
+        at.set->tags[at.way] = 0;
     }
-    if (message)
-        message->tag = 0;
-    make(c, hash)->flags = FLAG_BORN;
+    make(c, at)->flags = FLAG_BORN;
 }
 
 void correlate_renamed(struct correlate *c, struct slice from, struct slice to)
 {
-    uint64_t hash;
-    struct message *message = find(c, from, &hash);
-    if (!message) {
-        find_or_make(c, to);
+    struct place old = find(c, from);
+    if (old.way == WAYS)
         return;
-    }
-    struct message kept = *message;
-    message->tag = 0;
-    struct message *renamed = find_or_make(c, to);
-    kept.tag = renamed->tag;
-    kept.flags |= FLAG_RENAMED;
+    struct message kept = old.set->ways[old.way];
+    old.set->tags[old.way] = 0;
+    struct message *renamed = known_or_made(c, to);
     *renamed = kept;
+    renamed->flags |= FLAG_RENAMED;
 }
 
 void correlate_gone(struct correlate *c, struct slice queue_id)
 {
-    uint64_t hash;
-    struct message *message = find(c, queue_id, &hash);
-    if (message)
-        message->tag = 0;
+    struct place at = find(c, queue_id);
+    if (at.way < WAYS)
+        at.set->tags[at.way] = 0;
 }
 
 bool correlate_activated(struct correlate *c, struct slice queue_id)
 {
-    struct message *message = find_or_make(c, queue_id);
+    struct message *message = known_or_made(c, queue_id);
     bool before = message->flags & (FLAG_ACTIVE | FLAG_DEFERRED);
     message->flags |= FLAG_ACTIVE;
     return before;
@@ -155,13 +163,12 @@ static unsigned recipient_at(const uint32_t set[WAYS], uint32_t tag)
 
 enum attempt correlate_attempt(struct correlate *c, struct slice queue_id, struct slice recipient)
 {
-    uint64_t hash;
-    const struct message *message = find(c, queue_id, &hash);
+    const struct message *message = known(c, queue_id);
     if (!message)
         return ATTEMPT_UNKNOWN;
     if (!(message->flags & FLAG_DEFERRED))
         return message->flags & FLAG_BORN ? ATTEMPT_FIRST : ATTEMPT_UNKNOWN;
-    hash = recipient_hash(c, message->serial, recipient);
+    uint64_t hash = recipient_hash(c, message->serial, recipient);
     /* Absent: another recipient was deferred, or this one's entry gave way. */
     return recipient_at(c->recipients[hash % RECIPIENT_SETS], tag_of(hash)) < WAYS
                ? ATTEMPT_RETRY
@@ -202,7 +209,7 @@ static void slot_fill(struct slot *slot, uint32_t tag, const struct destination 
 void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
                         const struct destination *to)
 {
-    struct message *message = find_or_make(c, queue_id);
+    struct message *message = known_or_made(c, queue_id);
     message->flags |= FLAG_DEFERRED;
     remember_recipient(c, message->serial, recipient);
     if (to->domain.len + to->host.len + to->origin.len > DESTINATION_TEXT ||
@@ -218,8 +225,7 @@ void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice
 
 bool correlate_destination(struct correlate *c, struct slice queue_id, struct destination *out)
 {
-    uint64_t hash;
-    const struct message *message = find(c, queue_id, &hash);
+    const struct message *message = known(c, queue_id);
     if (!message || message->destination == NO_DESTINATION)
         return false;
     const struct slot *slot = &c->destinations[message->destination];

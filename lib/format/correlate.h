@@ -22,7 +22,7 @@
 
 #include "mailvane/base/slice.h"
 
-#define CORRELATE_MESSAGES     32768 /* live messages; 16 bytes each */
+#define CORRELATE_MESSAGES     16384 /* live messages; 16 bytes each */
 #define CORRELATE_RECIPIENTS   65536 /* deferred recipients; 4 bytes each */
 #define CORRELATE_DESTINATIONS 1024  /* distinct (domain, host, origin); 384 bytes each */
 

@@ -89,16 +89,17 @@ static struct memo *memo_of(struct format_set *set, struct slice program)
 enum outcome format_set_parse(struct format_set *set, enum format_id only,
                               const struct envelope *env, struct event *out, enum format_id *format)
 {
-    struct memo who = {.format = FORMAT_COUNT};
-    if (env->program.len > MEMO_NAME_MAX)
-        who = claim(env->program);
-    else if (env->program.len)
-        who = *memo_of(set, env->program);
-    *format = (enum format_id)who.format;
+    struct memo unknown;
+    const struct memo *who = &unknown;
+    if (env->program.len == 0 || env->program.len > MEMO_NAME_MAX)
+        unknown = claim(env->program);
+    else
+        who = memo_of(set, env->program);
+    *format = (enum format_id)who->format;
     if (*format == FORMAT_COUNT || (only != FORMAT_AUTO && only != *format)) {
         *format = FORMAT_COUNT;
         return OUTCOME_UNKNOWN;
     }
     out->time = env->time;
-    return formats[*format]->parse(set->states[*format], who.service, env, out);
+    return formats[*format]->parse(set->states[*format], who->service, env, out);
 }

@@ -8,6 +8,8 @@
 
 /* Long ids are 16 bytes today; what is longer than this is none. */
 #define QUEUE_ID_MAX 26
+/* "name[address]": a name of DNS and an address, or a socket's path. */
+#define PEER_MAX 600
 
 /* Every program that Postfix logs as: "<syslog_name>/<this>". */
 static const struct {
@@ -156,23 +158,20 @@ bool postfix_take_queue_id(struct slice *text, struct slice *queue_id)
 
 bool postfix_take_peer(struct slice *s, struct peer *out)
 {
-    struct slice rest = *s;
-    size_t open = slice_find(slice_head(rest, 300), '[');
-    if (open == 300 || open == rest.len)
+    const char *from = s->ptr, *end = slice_end(*s);
+    const char *limit = s->len > PEER_MAX ? from + PEER_MAX : end;
+    const char *open = scan_to(from, limit, '[');
+    const char *close = scan_to(open, limit, ']');
+    if (close == limit)
         return false;
-    out->host = slice_head(rest, open);
-    rest = slice_skip(rest, open + 1);
-    size_t close = slice_find(slice_head(rest, 300), ']');
-    if (close == 300 || close == rest.len)
-        return false;
-    out->addr = slice_head(rest, close);
-    rest = slice_skip(rest, close + 1);
-    if (rest.len > 1 && rest.ptr[0] == ':' && byte_is_digit(rest.ptr[1])) {
-        rest = slice_skip(rest, 1);
-        while (rest.len && byte_is_digit(rest.ptr[0]))
-            rest = slice_skip(rest, 1);
+    out->host = slice_between(from, open);
+    out->addr = slice_between(open + 1, close);
+    const char *p = close + 1;
+    if (end - p > 1 && p[0] == ':' && byte_is_digit(p[1])) {
+        for (p++; p < end && byte_is_digit(*p); p++)
+            ;
     }
-    *s = rest;
+    *s = slice_between(p, end);
     return true;
 }
 
@@ -269,10 +268,12 @@ static enum outcome parse_qmgr(struct postfix *p, const struct envelope *env, st
     }
     if (!slice_starts(text, SLICE("from=<")))
         return quiet_or_unknown(text);
+    if (text.ptr[text.len - 1] == ')')
+        return qmgr_active(p, text, out);
     if (slice_ends(text, SLICE(">, status=expired, returned to sender")) ||
         slice_ends(text, SLICE(">, status=force-expired, returned to sender")))
         return qmgr_expired(p, env, out);
-    return qmgr_active(p, text, out);
+    return OUTCOME_MALFORMED;
 }
 
 /* "uid=0 from=<x>", and " orig_id=OLD" behind it where postsuper -r put it back. */
@@ -284,8 +285,6 @@ static enum outcome parse_pickup(struct postfix *p, struct slice text, struct ev
     struct slice last = slice_skip(text, at + 1);
     if (slice_take(&last, SLICE("orig_id=")) && is_queue_id(last))
         correlate_renamed(p->correlate, last, out->queue_id);
-    else
-        correlate_born(p->correlate, out->queue_id);
     return OUTCOME_QUIET;
 }
 
@@ -298,11 +297,8 @@ static enum outcome parse_message_line(struct postfix *p, enum postfix_service s
     bool result = slice_starts(text, SLICE("to="));
     switch (service) {
     case POSTFIX_SMTPD:
-        if (slice_starts(text, SLICE("client="))) {
-            correlate_born(p->correlate, out->queue_id);
-            return OUTCOME_QUIET;
-        }
-        return postfix_smtpd(text, out);
+        /* client=: cleanup's message-id= follows, and is the birth of every message. */
+        return slice_starts(text, SLICE("client=")) ? OUTCOME_QUIET : postfix_smtpd(text, out);
     case POSTFIX_CLEANUP:
         return result ? postfix_delivery(p, POSTFIX_ERROR, env, text, out)
                       : postfix_cleanup(p, text, out);

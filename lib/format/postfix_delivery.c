@@ -1,5 +1,6 @@
 #include "postfix.h"
 
+#include "mailvane/base/number.h"
 #include "mailvane/base/scan.h"
 
 /*
@@ -8,9 +9,6 @@
  * the message is not remembered.
  */
 #define RETRY_SECONDS 300.0
-
-/* "9999999999.999999": what is longer than this is no delay. */
-#define SECONDS_MAX 17
 
 /* The fields of a delivery line, read by name: versions add and reorder them. */
 enum field { FIELD_TO, FIELD_RELAY, FIELD_DELAY, FIELD_DELAYS, FIELD_DSN, FIELD_IGNORED, FIELDS };
@@ -111,7 +109,23 @@ static enum field field_of(struct slice key)
     }
 }
 
-/* Takes one "key=value" off, with the separator behind it. */
+/* Takes a value off, with the separator behind it. */
+static inline bool take_value(struct slice *s, struct slice *value)
+{
+    if (s->len == 0 || s->ptr[0] != '<')
+        take_plain(s, value);
+    else if (!take_bracketed(s, value))
+        return false;
+    const char *p = s->ptr, *end = slice_end(*s);
+    if (p < end && *p == ',')
+        p++;
+    while (p < end && *p == ' ')
+        p++;
+    *s = slice_between(p, end);
+    return true;
+}
+
+/* Takes one "key=value" off. */
 static bool take_field(struct slice *s, struct fields *f)
 {
     size_t len = key_length(s->ptr, slice_end(*s));
@@ -119,27 +133,37 @@ static bool take_field(struct slice *s, struct fields *f)
         return false;
     struct slice *value = &f->value[field_of(slice_head(*s, len))];
     *s = slice_skip(*s, len + 1);
-    if (s->len == 0 || s->ptr[0] != '<')
-        take_plain(s, value);
-    else if (!take_bracketed(s, value))
-        return false;
-    slice_take(s, SLICE(","));
-    while (slice_take(s, SLICE(" ")))
-        ;
-    return true;
+    return take_value(s, value);
+}
+
+/*
+ * The same for a key that is expected here; if another one stands here, nothing is
+ * done. Inlined, so that the key is compared as a constant.
+ */
+__attribute__((always_inline)) static inline bool take_expected(struct slice *s, struct slice key,
+                                                                struct slice *value)
+{
+    return !slice_take(s, key) || take_value(s, value);
 }
 
 /*
  * Reads fields up to status=, which is the last: what stands in parentheses behind
- * it is quoted from a remote, and no field is looked for there.
+ * it is quoted from a remote, and no field is looked for there. The usual order is
+ * tried first, key by key, since that is what a log is full of.
  */
 static bool read_fields(struct slice s, bool cut, struct fields *f)
 {
-    while (!slice_starts(s, SLICE("status="))) {
+    if (!take_expected(&s, SLICE("to="), &f->value[FIELD_TO]) ||
+        !take_expected(&s, SLICE("relay="), &f->value[FIELD_RELAY]) ||
+        !take_expected(&s, SLICE("conn_use="), &f->value[FIELD_IGNORED]) ||
+        !take_expected(&s, SLICE("delay="), &f->value[FIELD_DELAY]) ||
+        !take_expected(&s, SLICE("delays="), &f->value[FIELD_DELAYS]) ||
+        !take_expected(&s, SLICE("dsn="), &f->value[FIELD_DSN]))
+        return false;
+    while (!slice_take(&s, SLICE("status="))) {
         if (!take_field(&s, f))
             return false;
     }
-    s = slice_skip(s, sizeof("status=") - 1);
     f->status = slice_cut(&s, ' ');
     slice_take(&s, SLICE("("));
     if (!cut && slice_ends(s, SLICE(")")))
@@ -148,37 +172,26 @@ static bool read_fields(struct slice s, bool cut, struct fields *f)
     return true;
 }
 
-/* "0.47", "90061": seconds; false for anything else. */
-static bool take_seconds(struct slice *s, double *out)
+/*
+ * "0.25/0.01/0.04/0.16" and nothing behind it. Numbers are read up to the line's end
+ * and must end where their field does: there is room to read them by the word.
+ */
+static bool parse_delays(struct slice s, const char *line_end, double out[DELAY_STAGES])
 {
-    static const double scale[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
-    const char *p = s->ptr, *end = s->len > SECONDS_MAX ? p + SECONDS_MAX : slice_end(*s);
-    const char *point = NULL;
-    uint64_t digits = 0;
-    for (; p < end; p++) {
-        unsigned digit = (unsigned char)*p - (unsigned)'0';
-        if (digit <= 9)
-            digits = digits * 10 + digit;
-        else if (*p == '.' && !point && p > s->ptr)
-            point = p;
-        else
-            break;
-    }
-    size_t places = point ? (size_t)(p - point) - 1 : 0;
-    if (p == s->ptr || places >= sizeof(scale) / sizeof(scale[0]))
-        return false;
-    *out = point ? (double)digits / scale[places] : (double)digits;
-    *s = slice_skip(*s, (size_t)(p - s->ptr));
-    return true;
-}
-
-static bool parse_delays(struct slice s, double out[DELAY_STAGES])
-{
+    const char *p = s.ptr;
     for (int i = 0; i < DELAY_STAGES; i++) {
-        if ((i && !slice_take(&s, SLICE("/"))) || !take_seconds(&s, &out[i]))
+        if (i && *p++ != '/')
+            return false;
+        p = number_read(p, line_end, &out[i]);
+        if (!p || p >= line_end)
             return false;
     }
-    return s.len == 0;
+    return p == slice_end(s);
+}
+
+static bool parse_delay(struct slice s, const char *line_end, double *out)
+{
+    return s.len && number_read(s.ptr, line_end, out) == slice_end(s);
 }
 
 /* This machine, as far as an address can tell: a socket's path or a loopback address. */
@@ -200,9 +213,12 @@ static void parse_relay(struct slice relay, enum postfix_service service, struct
     d->connected = true;
     d->relay_host = peer.host;
     d->local = service == POSTFIX_LMTP && is_this_machine(peer.addr);
-    if (slice_find(peer.addr, '/') == peer.addr.len)
+    /* An IPv4 address has neither; a socket's path has a slash and is no address. */
+    const char *end = slice_end(peer.addr);
+    const char *mark = scan_to2(peer.addr.ptr, end, ':', '/');
+    d->relay_ipv6 = mark < end && *mark == ':';
+    if (mark == end || d->relay_ipv6)
         d->relay_ip = peer.addr;
-    d->relay_ipv6 = slice_find(d->relay_ip, ':') < d->relay_ip.len;
 }
 
 /* The enhanced code where the log has none: the reply's, else its class, else the status' own. */
@@ -271,6 +287,7 @@ enum outcome postfix_delivery(struct postfix *p, enum postfix_service service,
     struct fields f = {0};
     struct delivery *d = &out->delivery;
     bool cut = env->text.len >= POSTFIX_RECORD_MAX;
+    const char *line_end = slice_end(env->text);
     if (!read_fields(rest, cut, &f))
         return OUTCOME_MALFORMED;
     *d = (struct delivery){.recipient = f.value[FIELD_TO]};
@@ -288,8 +305,9 @@ enum outcome postfix_delivery(struct postfix *p, enum postfix_service service,
     /* lmtp(8) and smtp(8) may share a syslog_name, but not the address that they bind. */
     d->origin = service == POSTFIX_LMTP ? env->program
                                         : slice_head(env->program, slice_rfind(env->program, '/'));
-    d->has_delay = take_seconds(&f.value[FIELD_DELAY], &d->delay);
-    d->has_delays = parse_delays(f.value[FIELD_DELAYS], d->delays);
+    d->has_delay = parse_delay(f.value[FIELD_DELAY], line_end, &d->delay);
+    d->has_delays =
+        f.value[FIELD_DELAYS].len && parse_delays(f.value[FIELD_DELAYS], line_end, d->delays);
     parse_relay(f.value[FIELD_RELAY], service, d);
     read_result(&f, cut, service, d);
     if (out->kind == EVENT_DELIVERY)

@@ -126,8 +126,8 @@ enum outcome postfix_smtpd(struct slice text, struct event *out)
         return OUTCOME_EVENT;
     }
     out->kind = EVENT_SMTPD;
-    out->session = (enum session)find_word(text, session_rows,
-                                           sizeof(session_rows) / sizeof(session_rows[0]));
+    out->session =
+        (enum session)find_word(text, session_rows, sizeof(session_rows) / sizeof(session_rows[0]));
     if (out->session)
         return OUTCOME_EVENT;
     slice_take(&text, SLICE("NOQUEUE: "));

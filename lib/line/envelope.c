@@ -129,6 +129,7 @@ void envelope_parser_refer(struct envelope_parser *parser, int64_t reference)
 {
     parser->reference = reference;
     parser->date_len = parser->head_len = 0;
+    parser->year_month = 0;
 }
 
 /* What stands in front of the tag, for the next line. */
@@ -136,7 +137,8 @@ static void remember_head(struct envelope_parser *parser, struct slice head, int
 {
     parser->head_len = 0;
     if (head.len <= parser->date_len || head.len > sizeof(parser->head) ||
-        head.ptr[parser->date_len] != ' ' || !slice_starts(head, slice_of(parser->date, parser->date_len)))
+        head.ptr[parser->date_len] != ' ' ||
+        !slice_starts(head, slice_of(parser->date, parser->date_len)))
         return;
     memcpy(parser->head, head.ptr, head.len);
     parser->head_len = head.len;

@@ -27,7 +27,8 @@ static int64_t fields_utc(const struct fields *f)
            f->minute * 60 + f->second;
 }
 
-static bool fields_local(const struct fields *f, int year, int64_t *out)
+/* Asks the C library what a local time is: slow, and done once an hour of log. */
+static bool convert_local(const struct fields *f, int year, int64_t *out)
 {
     struct tm tm = {.tm_year = year - 1900,
                     .tm_mon = f->month - 1,
@@ -40,15 +41,47 @@ static bool fields_local(const struct fields *f, int year, int64_t *out)
     return tm.tm_mday == f->day; /* 29 February exists in some years only */
 }
 
-/* The last year in which the stamp is not more than a day later than the reference. */
-static bool fields_infer_year(const struct fields *f, int64_t reference, int64_t *out)
+/*
+ * Clocks change at whole hours of some zone, so that minutes and seconds need no
+ * time zone: they are added to the hour's beginning, which is remembered. The hour
+ * in which a zone changes by less than an hour is not remembered.
+ */
+static bool fields_local(struct envelope_parser *parser, const struct fields *f, int year,
+                         int64_t *out)
 {
-    time_t ref = reference;
+    int64_t hour = ((year * 13 + f->month) * 32 + f->day) * 24 + f->hour;
+    int64_t within = f->minute * 60 + f->second;
+    if (hour != parser->hour) {
+        struct fields begin = *f, end = *f;
+        int64_t last;
+        begin.minute = begin.second = 0;
+        end.minute = end.second = 59;
+        if (!convert_local(&begin, year, &parser->hour_time) || !convert_local(&end, year, &last) ||
+            last != parser->hour_time + 3599) {
+            parser->hour = 0;
+            return convert_local(f, year, out);
+        }
+        parser->hour = hour;
+    }
+    *out = parser->hour_time + within;
+    return true;
+}
+
+/* The last year in which the stamp is not more than a day later than the reference. */
+static bool fields_infer_year(struct envelope_parser *parser, const struct fields *f, int64_t *out)
+{
+    time_t ref = parser->reference;
     struct tm tm;
+    /* The year of the line before is right until the month is another one. */
+    if (parser->year_month == f->month && fields_local(parser, f, parser->year, out))
+        return true;
     localtime_r(&ref, &tm);
     for (int year = tm.tm_year + 1901; year > tm.tm_year + 1901 - 10; year--) {
-        if (fields_local(f, year, out) && *out <= reference + DAY_SECONDS)
+        if (fields_local(parser, f, year, out) && *out <= parser->reference + DAY_SECONDS) {
+            parser->year = year;
+            parser->year_month = f->month;
             return true;
+        }
     }
     return false;
 }
@@ -206,7 +239,7 @@ static bool take_3339_stamp(struct envelope_parser *parser, struct slice *s, int
         /* No zone: local time, as syslog daemons write it. */
         struct slice again = *s;
         take_rfc3339(&again, &f);
-        fields_local(&f, f.year, time);
+        fields_local(parser, &f, f.year, time);
     }
     *s = rest;
     return true;
@@ -235,7 +268,7 @@ static bool take_3164_stamp(struct envelope_parser *parser, struct slice *s, int
     else if (!dated)
         f.year = 0;
     bool known_time =
-        f.year ? fields_local(&f, f.year, time) : fields_infer_year(&f, parser->reference, time);
+        f.year ? fields_local(parser, &f, f.year, time) : fields_infer_year(parser, &f, time);
     if (!known_time)
         return false;
     /* A year behind the clock would not be compared with the next line's. */

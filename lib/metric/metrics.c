@@ -154,12 +154,13 @@ union series_value *metrics_at(struct metrics *m, enum metric id, struct series_
 
 void series_observe(enum metric id, union series_value *at, double value)
 {
-    struct buckets buckets = metric_buckets(metric_rows[id].type);
+    const struct buckets *buckets = &bucket_rows[metric_rows[id].type];
+    /* Counted, not searched for: where a value falls cannot be predicted. */
     unsigned bucket = 0;
-    while (bucket < buckets.count && value > buckets.bounds[bucket])
-        bucket++;
+    for (unsigned i = 0; i < buckets->count; i++)
+        bucket += value > buckets->bounds[i];
     at[bucket].n++;
-    at[buckets.count + 1].x += value;
+    at[buckets->count + 1].x += value;
 }
 
 void metrics_observe(struct metrics *m, enum metric id, struct series_key key, double value)

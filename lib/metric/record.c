@@ -66,8 +66,8 @@ static void make_series(struct metrics *m, enum metric id, enum label label,
                         const char *const *words, unsigned count, union series_value **series)
 {
     for (unsigned i = 1; i < count; i++)
-        series[i] = metrics_at(
-            m, id, (struct series_key){{metrics_label(m, label, slice_str(words[i]))}});
+        series[i] =
+            metrics_at(m, id, (struct series_key){{metrics_label(m, label, slice_str(words[i]))}});
 }
 
 struct recorder *recorder_new(struct metrics *metrics)

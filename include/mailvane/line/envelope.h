@@ -38,6 +38,9 @@ struct envelope_parser {
     char head[96]; /* up to the tag; not of stamps with fractions */
     size_t head_len;
     int64_t head_time;
+    int64_t hour; /* an hour of local time, and when it began */
+    int64_t hour_time;
+    int year, year_month; /* the year that was inferred for a month; 0: none yet */
     int64_t reference; /* seconds since the epoch: the file's modification time, or now */
     char date[24];     /* the stamp's bytes up to the second */
     size_t date_len;

@@ -4,7 +4,8 @@
  * A follow set watches patterns (paths or globs) with inotify and hands out
  * blocks of whole lines, each byte once:
  *   - rotation by rename: the old file is drained to its end, then every file
- *     that stood under the name in between, then the new one;
+ *     that stood under the name in between, then the new one; the old one stays
+ *     open for a while, as its writer may not have reopened yet;
  *   - copytruncate: what was written before the truncation and not read yet is
  *     read from the copy where one is found; otherwise it is counted as lost
  *     as far as it is known;
@@ -12,6 +13,14 @@
  *   - after IN_Q_OVERFLOW everything is looked at again.
  * Data never waits for a timer; follow_check is for what inotify cannot see
  * (network file systems, a bug) and may be called as seldom as the owner likes.
+ *
+ * Rotated files are looked for beside the file that the path leads to. Files
+ * that came and went unseen count when a number or a date was added to the name
+ * (mail.log.1, mail.log-20240131, mail-20240131.log; also .old and .prev); a
+ * copy of a truncated file may have any name that begins with the file's and "."
+ * or "-". Compressed files are never read, nor is a copy of a file whose lines
+ * count already. A file that two patterns lead to belongs to the first, and so
+ * do the files rotated from it.
  *
  * Limits: FOLLOW_FILES_MAX open files in all; one block buffer for all files,
  * of line_max bytes, and a small fixed state a file.
@@ -34,7 +43,7 @@ struct follow;
 struct follow_options {
     const struct logger *log; /* may be NULL */
     size_t line_max;          /* longest line in bytes; a longer one is skipped and counted */
-    bool from_start;          /* read what the files hold already, instead of only what comes */
+    bool from_start; /* read what the files hold when they are added, instead of only what comes */
 };
 
 /* What a source (one pattern) counted; monotonic. */
@@ -65,7 +74,8 @@ struct follow *follow_new(const struct follow_options *options, struct error *er
 void follow_free(struct follow *follow);
 
 /*
- * Adds a path or a glob; the file need not exist yet, nor its directory.
+ * Adds a path or a glob; the file need not exist yet, nor its directory. A relative
+ * one is of the current directory. Files that appear later are read from their start.
  * Returns the source's number, counted from 0; -1 with a sentence where there are
  * too many or the pattern is unusable.
  */
@@ -77,10 +87,16 @@ int follow_fd(const struct follow *follow);
 /* Takes in what inotify has to say. Never blocks. */
 void follow_wake(struct follow *follow);
 
-/* Looks at every pattern and every file, whatever inotify said. */
+/*
+ * Looks at every pattern and every file, whatever inotify said, and lets go rotated
+ * files that were quiet for some such looks: call follow_next until IDLE afterwards.
+ */
 void follow_check(struct follow *follow);
 
-/* Gives the next block of whole lines, from the oldest data on. Never blocks. */
+/*
+ * Gives the next block of whole lines, of each file from the oldest data on; files
+ * take turns. Never blocks.
+ */
 enum follow_result follow_next(struct follow *follow, struct follow_block *out);
 
 unsigned follow_sources(const struct follow *follow);
