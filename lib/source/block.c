@@ -23,6 +23,12 @@ void block_reset(struct block_reader *reader)
     reader->skipping = false;
 }
 
+void block_restart(struct block_reader *reader, bool skipping)
+{
+    block_reset(reader);
+    reader->skipping = skipping;
+}
+
 /* Drops what belongs to a line that was too long, up to its newline. */
 static void skip_long_line(struct block_reader *reader)
 {

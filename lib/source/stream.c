@@ -1,0 +1,230 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "follow_private.h"
+#include "mailvane/base/bug.h"
+
+/* A file that changes faster than it can be looked at waits for the next wake. */
+#define TURNS_MAX 256
+
+/* New data, or the watch is gone and nobody knows. */
+static void member_notify(struct watched *watched, uint32_t mask, const char *name)
+{
+    struct member *member = (struct member *)watched;
+    (void)name;
+    member->ready = true;
+    if (mask & IN_IGNORED)
+        places_watch(&member->stream->follow->places, watched, member->tail.fd);
+    follow_queue(member->stream);
+}
+
+struct member *member_new(struct stream *stream, int fd, const struct look *look)
+{
+    struct member *member = must_calloc(1, sizeof(*member));
+    member->stream = stream;
+    member->watched.wd = -1;
+    member->watched.notify = member_notify;
+    member->ready = true;
+    tail_init(&member->tail, fd, look);
+    stream->follow->open_files++;
+    return member;
+}
+
+void member_free(struct member *member)
+{
+    places_forget(&member->stream->follow->places, &member->watched);
+    member->stream->follow->open_files--;
+    tail_release(&member->tail);
+    free(member);
+}
+
+struct stream *stream_new(struct follow *follow, unsigned source, const char *path)
+{
+    struct stream *stream = must_calloc(1, sizeof(*stream));
+    stream->follow = follow;
+    stream->source = source;
+    stream->path = must_strdup(path);
+    stream->dir = must_strdup("");
+    stream->base = must_strdup("");
+    stream->since = follow->sources[source]->since;
+    stream->initial = follow->sources[source]->initial;
+    stream->dirty = true;
+    return stream;
+}
+
+void stream_free(struct stream *stream)
+{
+    while (stream->members) {
+        struct member *member = stream->members;
+        stream->members = member->next;
+        member_free(member);
+    }
+    interests_release(&stream->set, &stream->follow->places);
+    free(stream->known);
+    free(stream->path);
+    free(stream->dir);
+    free(stream->base);
+    free(stream);
+}
+
+/* What it still holds has no newline, or will never be read. */
+void stream_drop(struct stream *stream, struct member *member)
+{
+    struct member **link = &stream->members;
+    while (*link != member)
+        link = &(*link)->next;
+    *link = member->next;
+    if (stream->current == member)
+        stream->current = NULL;
+    struct known *known = stream_known(stream, &member->tail.look.id);
+    if (known)
+        known->offset = member->tail.offset;
+    member_free(member);
+}
+
+/* Lets go a file that is read to its end; a last line that never ended is lost. */
+static void let_go(struct stream *stream, struct member *member)
+{
+    stream_source(stream)->stats.lost_bytes += tail_behind(&member->tail);
+    stream_drop(stream, member);
+}
+
+static struct member *oldest_drained(struct stream *stream, unsigned *count)
+{
+    struct member *oldest = NULL;
+    *count = 0;
+    for (struct member *m = stream->members; m; m = m->next) {
+        if (m == stream->current || m->ready)
+            continue;
+        oldest = oldest ? oldest : m;
+        (*count)++;
+    }
+    return oldest;
+}
+
+void stream_trim(struct stream *stream)
+{
+    unsigned drained;
+    struct member *oldest;
+    while ((oldest = oldest_drained(stream, &drained)) && drained > LINGER_MAX)
+        let_go(stream, oldest);
+}
+
+static bool is_quiet(const struct member *member)
+{
+    unsigned looks = member->tail.look.deleted ? LINGER_LOOKS_DELETED : LINGER_LOOKS;
+    return !member->ready && member->quiet > looks;
+}
+
+void stream_check(struct stream *stream)
+{
+    struct member *next;
+    for (struct member *m = stream->members; m; m = next) {
+        next = m->next;
+        m->quiet++;
+        if (m != stream->current && is_quiet(m)) {
+            let_go(stream, m);
+            continue;
+        }
+        m->ready = true;
+        places_watch(&stream->follow->places, &m->watched, m->tail.fd);
+    }
+    stream->dirty = true;
+    follow_queue(stream);
+}
+
+static struct member *first_ready(const struct stream *stream)
+{
+    struct member *member = stream->members;
+    while (member && !member->ready)
+        member = member->next;
+    return member;
+}
+
+static void fill_block(const struct member *member, struct slice lines, struct follow_block *out)
+{
+    *out = (struct follow_block){
+        .lines = lines,
+        .source = member->stream->source,
+        .mtime = member->tail.look.mtime / 1000000000,
+    };
+}
+
+static void complain(struct member *member, int why)
+{
+    const struct stream *stream = member->stream;
+    if (!member->broken)
+        log_warn(stream->follow->options.log, "reading %s: %s", stream->path, strerror(why));
+    member->broken = true;
+}
+
+/* A file that is no longer the path's was written anew: whatever it is now, it is not ours. */
+static void member_changed(struct stream *stream, struct member *member)
+{
+    if (member == stream->current)
+        stream->dirty = true;
+    else
+        let_go(stream, member);
+}
+
+/* Gives the next lines of one file; false when it has none, or has to be settled first. */
+static bool read_member(struct stream *stream, struct member *member, struct follow_block *out)
+{
+    struct block_reader *reader = &stream->follow->reader;
+    struct follow_stats *stats = &stream_source(stream)->stats;
+    uint64_t skipped = reader->skipped, offset = member->tail.offset;
+    struct slice lines;
+    /* What comes while it is read marks it again. */
+    member->ready = false;
+    enum tail_result result = tail_read(&member->tail, reader, &lines);
+    if (result == TAIL_CHANGED) {
+        member_changed(stream, member);
+        return false;
+    }
+    if (result == TAIL_ERROR) {
+        complain(member, errno);
+        return false;
+    }
+    stats->long_lines += reader->skipped - skipped;
+    stats->read_bytes += member->tail.offset - offset;
+    if (result == TAIL_END) {
+        stream_trim(stream);
+        return false;
+    }
+    member->ready = true;
+    member->quiet = 0;
+    fill_block(member, lines, out);
+    return true;
+}
+
+/*
+ * The current file is read only once its first bytes were seen in a settled
+ * moment: otherwise it could be another age of the file than the one before
+ * which everything was found.
+ */
+static bool wants_settling(const struct stream *stream, const struct member *next)
+{
+    if (stream->dirty || (!next && stream->more))
+        return true;
+    return next && next == stream->current && !tail_pinned(&next->tail);
+}
+
+bool stream_next(struct stream *stream, struct follow_block *out)
+{
+    for (unsigned turn = 0; turn < TURNS_MAX; turn++) {
+        struct member *next = first_ready(stream);
+        if (wants_settling(stream, next)) {
+            stream->dirty = false;
+            if (next && next == stream->current)
+                next->ready = tail_pinned(&next->tail);
+            stream_settle(stream);
+            continue;
+        }
+        if (!next)
+            return false;
+        if (read_member(stream, next, out))
+            return true;
+    }
+    return false;
+}

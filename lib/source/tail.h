@@ -1,0 +1,76 @@
+/*
+ * One open file and how far it was read.
+ *
+ * No bytes are kept for it but two fingerprints: the head (the file's first
+ * bytes) and the mark (the last bytes before what was handed out last, or the
+ * head while nothing was). The state is the offset of the first byte that was
+ * not handed out, so a partial last line is read again when it grows.
+ *
+ * Every read is checked after it was made: when the mark does not stand where it
+ * stood, the file was truncated or written anew since, what was read may be of
+ * another age and is not handed out. Checking before the read would leave a gap.
+ */
+#ifndef SOURCE_TAIL_H
+#define SOURCE_TAIL_H
+
+#include <stddef.h>
+
+#include "ident.h"
+#include "mailvane/base/slice.h"
+#include "mailvane/source/block.h"
+
+#define TAIL_PRINT 128 /* bytes of a fingerprint: longer than a stamp, a host and a queue id */
+
+struct tail {
+    int fd;
+    struct look look; /* the last one at which the mark stood */
+    uint64_t offset;  /* the first byte not handed out */
+    bool skipping;    /* within a line that is too long */
+    uint64_t mark_end;
+    size_t mark_len; /* 0: nothing is known of the content (the file was empty) */
+    char mark[TAIL_PRINT];
+    size_t head_len;
+    char head[TAIL_PRINT];
+};
+
+enum tail_result {
+    TAIL_LINES,
+    TAIL_END,     /* all whole lines were read */
+    TAIL_CHANGED, /* truncated or written anew; nothing was taken */
+    TAIL_ERROR,   /* read(2) failed, see errno */
+};
+
+/* Takes the descriptor; reads from the start. */
+void tail_init(struct tail *tail, int fd, const struct look *look);
+void tail_release(struct tail *tail);
+
+/* Reads on from an offset known from before. */
+void tail_resume(struct tail *tail, uint64_t offset);
+/* Only what comes; a partial last line counts as coming. */
+void tail_start_at_end(struct tail *tail, size_t line_max);
+/* Forgets all but the file. */
+void tail_restart(struct tail *tail);
+
+/* Takes the fingerprints that are missing. False while the file is empty. */
+bool tail_pin(struct tail *tail);
+
+static inline bool tail_pinned(const struct tail *tail)
+{
+    return tail->mark_len > 0;
+}
+
+/* Is the content that was read still there? Looks at the file anew. */
+bool tail_intact(struct tail *tail);
+
+enum tail_result tail_read(struct tail *tail, struct block_reader *reader, struct slice *lines);
+
+/* Bytes not handed out, by the last look. */
+uint64_t tail_behind(const struct tail *tail);
+
+/* Does another file hold what was read of this one, at the same place? */
+bool tail_is_in(const struct tail *tail, int fd, uint64_t size);
+/* Can copy have been made of the file whose head this is? Only what it held already can be in it.
+ */
+bool tail_head_is_of(const struct tail *copy, const struct tail *of);
+
+#endif
