@@ -39,6 +39,7 @@ ifneq ($(SANITIZE),)
 endif
 ifeq ($(findstring clang,$(CC)),clang)
   LTO_COMPILE :=
+  HARDEN := $(filter-out -D_FORTIFY_SOURCE=2,$(HARDEN))
   LTO_LINK :=
   LTO_AR := $(AR)
   VARIANT := $(or $(VARIANT),/plain)-clang
@@ -92,12 +93,12 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/libmailvane.a
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) -Icmd/mailvane -Itests/unit $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie \
-		$(LDFLAGS) -o $@ $< $(OUT)/libmailvane.a $(PKG_LIBS) -lcmocka
+		-fno-lto $(LDFLAGS) -o $@ $< $(OUT)/libmailvane.a $(PKG_LIBS) -lcmocka
 
 $(OUT)/e2e/%: tests/e2e/%.c $(OUT)/libmailvane.a
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie $(LDFLAGS) -o $@ $< \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie -fno-lto $(LDFLAGS) -o $@ $< \
 		$(OUT)/libmailvane.a $(PKG_LIBS)
 
 -include $(UNIT_BIN:=.d) $(E2E_BIN:=.d)
@@ -179,25 +180,12 @@ lint:
 DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev \
 	libxxhash-dev uthash-dev python3 curl
 DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
-SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-
-# $(call install,packages): only what is missing, and nothing is asked or started.
-define install
-	@missing=$$(for p in $(1); do \
-		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
-	if [ -n "$$missing" ]; then \
-		echo "  APT   $$missing" | tr '\n' ' '; echo; \
-		$(SUDO) apt-get update -qq && \
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-			apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
-	fi
-endef
 
 deps:
-	$(call install,$(DEPS))
+	@packaging/deps.sh $(DEPS)
 
 deps-test:
-	$(call install,$(DEPS_TEST))
+	@packaging/deps.sh $(DEPS_TEST)
 
 # --- installing ----------------------------------------------------------------
 

@@ -231,7 +231,7 @@ static void agent_close(struct agent *agent)
     loop_free(agent->loop);
 }
 
-/* Without a configuration file, Postfix' own usual directory tells the sending addresses. */
+/* Where none is configured, Postfix' own usual directory tells the sending addresses. */
 static void use_usual_postfix(struct config *config)
 {
     if (config->postfix_dir_count || access("/etc/postfix/master.cf", R_OK) < 0)
@@ -307,8 +307,8 @@ int run_agent(int argc, char **argv)
          NULL},
         {"web.telemetry-path", "PATH", "Path of the metrics (default /metrics).", &given.path,
          NULL},
-        {"web.config.file", "F", "TLS and authentication; not in this version.",
-         &given.web_config, NULL},
+        {"web.config.file", "F", "TLS and authentication; not in this version.", &given.web_config,
+         NULL},
         {"log.level", "L", "debug, info (default), warn or error.", &given.level, NULL},
         {"log.format", "F", "logfmt (default) or json.", &given.format, NULL},
         {"from-start", NULL, "Count what the logs hold already, too.", NULL, &given.from_start},
@@ -332,8 +332,7 @@ int run_agent(int argc, char **argv)
         apply_flags(agent, &given, &err) < 0) {
         status = cli_fail(EXIT_USAGE, "%s", err.text);
     } else {
-        if (!given.config_file)
-            use_usual_postfix(&agent->config);
+        use_usual_postfix(&agent->config);
         status = agent_run(agent, given.from_start);
     }
     config_release(&agent->config);

@@ -1,10 +1,12 @@
 #include "event_json.h"
 
 #include <jansson.h>
-#include <math.h>
 
 #include "mailvane/base/strbuf.h"
 #include "mailvane/base/utf8.h"
+
+/* A local part that is shorter may be any word of a reply, and names nobody. */
+#define OWN_LOCAL_PART_MIN 4
 
 /* JSON wants valid UTF-8; a log holds any bytes. */
 static json_t *text(struct slice s)
@@ -35,44 +37,80 @@ static void set_word(json_t *object, const char *key, const char *word)
 /* Whole seconds as integers: 182, not 182.0. */
 static json_t *number(double value)
 {
-    return value == floor(value) && value < 1e15 ? json_integer((json_int_t)value)
-                                                 : json_real(value);
+    bool whole = value < 1e15 && value == (double)(json_int_t)value;
+    return whole ? json_integer((json_int_t)value) : json_real(value);
 }
 
 static bool is_local_byte(char c)
 {
-    return byte_is_alnum(c) || (unsigned char)c >= 0x80 || strchr("!#$%&'*+-/=?^_`{|}~.", c);
+    return byte_is_alnum(c) || (unsigned char)c >= 0x80 || (c && strchr("!#$%&'*+-/=?^_`{|}~.", c));
 }
 
-/* Where the local part that ends before `at` begins. */
-static size_t local_part_start(struct slice s, size_t at)
+/* Behind a quoted local part that begins here, with its "@"; 0 where there is none. */
+static size_t quoted_local_length(struct slice s)
 {
-    size_t from = at;
-    if (at > 1 && s.ptr[at - 1] == '"') {
-        for (from = at - 1; from > 0 && s.ptr[from - 1] != '"'; from--)
-            ;
-        return from ? from - 1 : at;
+    for (size_t i = 1; i < s.len && s.ptr[0] == '"'; i++) {
+        if (s.ptr[i] == '\\')
+            i++;
+        else if (s.ptr[i] == '"')
+            return i + 1 < s.len && s.ptr[i + 1] == '@' ? i + 1 : 0;
     }
-    while (from > 0 && s.ptr[from - 1] && is_local_byte(s.ptr[from - 1]))
-        from--;
-    return from;
+    return 0;
 }
 
-/* The text with "*" for the local part of every address in it. */
-static struct slice hide_local_parts(struct slice s, struct strbuf *out)
+/* The length of the word that begins here; *address says that "@" and a domain follow. */
+static size_t word_length(struct slice s, bool *address)
 {
-    size_t done = 0;
-    for (size_t at = 0; at < s.len; at++) {
-        if (s.ptr[at] != '@')
-            continue;
-        size_t from = local_part_start(s, at);
-        if (from < at && from >= done) {
-            strbuf_add(out, s.ptr + done, from - done);
+    size_t len = quoted_local_length(s);
+    *address = len > 0;
+    if (len)
+        return len;
+    while (len < s.len && is_local_byte(s.ptr[len]))
+        len++;
+    *address = len && len + 1 < s.len && s.ptr[len] == '@' && s.ptr[len + 1] > ' ';
+    return len;
+}
+
+static bool borders(struct slice s, size_t at)
+{
+    return at >= s.len || !byte_is_alnum(s.ptr[at]);
+}
+
+/* A word with "*" for each name in it: also "/var/mail/anna.mbox". */
+static void put_without(struct strbuf *out, struct slice word, struct slice name)
+{
+    while (name.len >= OWN_LOCAL_PART_MIN && word.len) {
+        size_t at = slice_find_text(word, name);
+        if (at == word.len)
+            break;
+        bool whole = (at == 0 || borders(word, at - 1)) && borders(word, at + name.len);
+        strbuf_add_slice(out, slice_head(word, at));
+        strbuf_add_slice(out, whole ? SLICE("*") : name);
+        word = slice_skip(word, at + name.len);
+    }
+    strbuf_add_slice(out, word);
+}
+
+/*
+ * The text with "*" for the local part of every address, and for the recipient's own
+ * wherever it is named: "unknown user anna".
+ */
+static struct slice hide_local_parts(struct slice s, struct slice recipient, struct strbuf *out)
+{
+    struct slice own = slice_head(recipient, slice_rfind(recipient, '@'));
+    while (s.len) {
+        bool address;
+        size_t len = word_length(s, &address);
+        if (address)
             strbuf_add_str(out, "*");
-            done = at;
-        }
+        else
+            put_without(out, slice_head(s, len), own);
+        s = slice_skip(s, len);
+        /* What follows a word is no part of one: "@", a blank, a bracket. */
+        size_t gap = s.len > 0;
+        strbuf_add_slice(out, slice_head(s, gap));
+        s = slice_skip(s, gap);
     }
-    strbuf_add(out, s.ptr + done, s.len - done);
     return strbuf_slice(out);
 }
 
@@ -126,7 +164,8 @@ static void put_delivery(json_t *object, const struct event *event, bool with_re
     if (event->kind == EVENT_DELIVERY && d->status != STATUS_EXPIRED)
         json_object_set_new_nocheck(object, "first", json_boolean(d->first));
     put_delays(object, d);
-    set_text(object, "reply", with_recipients ? d->reply : hide_local_parts(d->reply, &reply));
+    set_text(object, "reply",
+             with_recipients ? d->reply : hide_local_parts(d->reply, d->recipient, &reply));
     strbuf_release(&reply);
 }
 

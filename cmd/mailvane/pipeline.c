@@ -116,6 +116,7 @@ void pipeline_report(struct pipeline *p, const struct stream *stream)
     }
     struct series_key key = {{source}};
     metrics_set(m, METRIC_LOG_READ_BYTES, key, (double)stream->bytes);
+    metrics_set(m, METRIC_LOG_LONG_LINES, key, (double)stream->long_lines);
     if (stream->last_time != TIME_UNKNOWN)
         metrics_set(m, METRIC_LOG_LAST_LINE, key, (double)stream->last_time);
 }

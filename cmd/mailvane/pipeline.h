@@ -30,6 +30,7 @@ struct stream {
     int64_t last_time; /* of the last stamped line; TIME_UNKNOWN before */
     uint64_t lines;
     uint64_t bytes;
+    uint64_t long_lines;                                /* skipped: longer than the read buffer */
     uint64_t outcomes[FORMAT_COUNT + 1][OUTCOME_COUNT]; /* by format; the last: none */
 };
 

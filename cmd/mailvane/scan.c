@@ -25,8 +25,10 @@ static int scan_file(struct pipeline *p, struct file_reader *reader, const char 
     if (file_reader_open(reader, path, err) < 0)
         return -1;
     stream_init(&stream, reader->path, format, reader->mtime);
+    uint64_t skipped = reader->blocks.skipped;
     while ((more = file_reader_next(reader, &block, err)) > 0)
         pipeline_count(p, &stream, block);
+    stream.long_lines = reader->blocks.skipped - skipped;
     totals->lines += stream.lines;
     totals->bytes += stream.bytes;
     pipeline_report(p, &stream);
@@ -81,8 +83,9 @@ int run_scan(int argc, char **argv)
 {
     const struct files_command command = {
         .name = "scan",
-        .about = "Reads whole log files (plain or compressed; - is stdin) to the end and prints the "
-                 "metrics.",
+        .about =
+            "Reads whole log files (plain or compressed; - is stdin) to the end and prints the "
+            "metrics.",
         .run = scan_files,
     };
     return files_command_run(&command, argc, argv);

@@ -1,6 +1,7 @@
 #include "setup.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 const char *setup_format_names(void)
 {
@@ -54,18 +55,20 @@ int files_command_run(const struct files_command *command, int argc, char **argv
     if (operand < 0)
         return cli_fail(EXIT_USAGE, "%s: %s", command->name, err.text);
     if (help) {
-        snprintf(usage, sizeof(usage), "%s [flags] FILE...", command->name);
+        snprintf(usage, sizeof(usage), "%s [flags] [FILE...]", command->name);
         cli_help(usage, command->about, flags);
         return EXIT_DONE;
     }
     if (!format_parse_name(format_name, &format))
         return cli_fail(EXIT_USAGE, "%s: unknown format \"%s\"; known are %s", command->name,
                         format_name, setup_format_names());
-    if (!argv[operand])
-        return cli_fail(EXIT_USAGE, "%s: no file to read; give - for stdin", command->name);
+    char *standard_input[] = {(char *)"-", NULL};
+    char **paths = argv[operand] ? argv + operand : standard_input;
+    if (!argv[operand] && isatty(STDIN_FILENO))
+        return cli_fail(EXIT_USAGE, "%s: no file to read; see --help", command->name);
     int status = setup_config(&config, config_file, &err) < 0
                      ? cli_fail(EXIT_USAGE, "%s", err.text)
-                     : command->run(&config, format, argv + operand);
+                     : command->run(&config, format, paths);
     config_release(&config);
     return status;
 }

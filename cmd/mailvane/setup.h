@@ -15,7 +15,7 @@ int setup_config(struct config *config, const char *path, struct error *err);
 /* "auto, postfix": for messages and --help. */
 const char *setup_format_names(void);
 
-/* A subcommand over whole files: mailvane NAME [flags] FILE... */
+/* A subcommand over whole files: mailvane NAME [flags] [FILE...], stdin where none is given. */
 struct files_command {
     const char *name;
     const char *about;

@@ -61,14 +61,14 @@ static enum phase phase_by_prefix(struct slice text, const struct phase_row *row
 }
 
 /*
- * The code that decided. A reply's lines are joined by blanks, and may begin with
- * lines that were read over: the first code of the enhanced code's class is the
- * one that Postfix went by. Where there is none, the code in front.
+ * The code that decided. It stands in front, but where the server sent lines first
+ * that are no refusal ("220-wait 421 no", or no reply at all): those are read over,
+ * and the next code of the enhanced code's class is the one.
  */
 static uint16_t deciding_code(struct slice reply, struct dsn dsn)
 {
     uint16_t front = reply_code(reply);
-    if (front && (dsn.klass == 0 || front / 100u == dsn.klass))
+    if (front >= 400)
         return front;
     for (struct slice s = reply; s.len; slice_cut(&s, ' ')) {
         uint16_t code = reply_code(s);

@@ -129,7 +129,7 @@ void envelope_parser_refer(struct envelope_parser *parser, int64_t reference)
 {
     parser->reference = reference;
     parser->date_len = parser->head_len = 0;
-    parser->year_month = 0;
+    parser->year = 0;
 }
 
 /* What stands in front of the tag, for the next line. */

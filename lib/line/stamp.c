@@ -70,16 +70,17 @@ static bool fields_local(struct envelope_parser *parser, const struct fields *f,
 /* The last year in which the stamp is not more than a day later than the reference. */
 static bool fields_infer_year(struct envelope_parser *parser, const struct fields *f, int64_t *out)
 {
-    time_t ref = parser->reference;
+    time_t reference = parser->reference;
+    int64_t latest = parser->reference + DAY_SECONDS;
     struct tm tm;
-    /* The year of the line before is right until the month is another one. */
-    if (parser->year_month == f->month && fields_local(parser, f, parser->year, out))
+    /* The year of the line before: nearly always right, and a year more is too late then. */
+    if (parser->year && fields_local(parser, f, parser->year, out) && *out <= latest &&
+        *out > latest - 365 * DAY_SECONDS)
         return true;
-    localtime_r(&ref, &tm);
+    localtime_r(&reference, &tm);
     for (int year = tm.tm_year + 1901; year > tm.tm_year + 1901 - 10; year--) {
-        if (fields_local(parser, f, year, out) && *out <= parser->reference + DAY_SECONDS) {
+        if (fields_local(parser, f, year, out) && *out <= latest) {
             parser->year = year;
-            parser->year_month = f->month;
             return true;
         }
     }

@@ -40,6 +40,8 @@ static int spawn_tool(struct decompress *d, int fd, int out, struct error *err)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+    /* Its complaint is told by its exit status, in one sentence of ours. */
+    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     int failed = posix_spawnp(&d->pid, d->tool, &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (!failed)

@@ -19,7 +19,7 @@
 #include "tail.h"
 
 /* Drained files a stream keeps open, as their writer may not have reopened yet. */
-#define LINGER_MAX 8
+#define LINGER_MAX 32
 /* A file that got nothing for that many slow looks is let go; a deleted one holds disk space. */
 #define LINGER_LOOKS         10
 #define LINGER_LOOKS_DELETED 1

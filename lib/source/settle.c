@@ -424,8 +424,10 @@ static void count(const struct plan *plan)
     const struct member *current = plan->stream->current;
     struct follow_stats *stats = &stream_source(plan->stream)->stats;
     bool renamed = current && !plan->same && !current->tail.look.deleted;
-    stats->truncates += plan->changed + plan->before - plan->copied;
-    stats->renames += renamed + plan->queue_count - plan->before;
+    /* Files from before the current one were truncated copies, unless it was only moved. */
+    unsigned copies = plan->changed || plan->same ? plan->before : 0;
+    stats->truncates += plan->changed + copies - plan->copied;
+    stats->renames += renamed + plan->queue_count - copies;
     if (plan->changed && !plan->copied)
         stats->lost_bytes += tail_behind(&current->tail);
 }

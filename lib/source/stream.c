@@ -90,25 +90,30 @@ static void let_go(struct stream *stream, struct member *member)
     stream_drop(stream, member);
 }
 
-static struct member *oldest_drained(struct stream *stream, unsigned *count)
+/*
+ * Of the files that are read to their end and are no longer the path's, the one that
+ * was written to longest ago: names do not tell who still has a writer.
+ */
+static struct member *quietest_drained(struct stream *stream, unsigned *count)
 {
-    struct member *oldest = NULL;
+    struct member *quietest = NULL;
     *count = 0;
     for (struct member *m = stream->members; m; m = m->next) {
         if (m == stream->current || m->ready)
             continue;
-        oldest = oldest ? oldest : m;
+        if (!quietest || m->tail.look.mtime < quietest->tail.look.mtime)
+            quietest = m;
         (*count)++;
     }
-    return oldest;
+    return quietest;
 }
 
 void stream_trim(struct stream *stream)
 {
     unsigned drained;
-    struct member *oldest;
-    while ((oldest = oldest_drained(stream, &drained)) && drained > LINGER_MAX)
-        let_go(stream, oldest);
+    struct member *quietest;
+    while ((quietest = quietest_drained(stream, &drained)) && drained > LINGER_MAX)
+        let_go(stream, quietest);
 }
 
 static bool is_quiet(const struct member *member)

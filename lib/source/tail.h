@@ -19,7 +19,11 @@
 #include "mailvane/base/slice.h"
 #include "mailvane/source/block.h"
 
-#define TAIL_PRINT 128 /* bytes of a fingerprint: longer than a stamp, a host and a queue id */
+/*
+ * Bytes of a fingerprint: more than the longest record that syslog daemons write, so
+ * that it holds a stamp and a queue id, however alike the ends of two lines are.
+ */
+#define TAIL_PRINT 2200
 
 struct tail {
     int fd;

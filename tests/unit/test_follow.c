@@ -368,7 +368,7 @@ static void test_many_rotations_at_once(void **state)
     put(stage, "l", "end\n");
     strbuf_add_str(&stage->want, "end\n");
     expect(stage, "in the order of rotation", stage->want.buf);
-    assert_true(stats(stage, 0).files < 16);
+    assert_true(stats(stage, 0).files < 40);
 }
 
 static void test_loop_of_links(void **state)

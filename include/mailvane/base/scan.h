@@ -21,9 +21,9 @@ static inline const char *scan_to3(const char *p, const char *end, char a, char 
     const __m128i va = _mm_set1_epi8(a), vb = _mm_set1_epi8(b), vc = _mm_set1_epi8(c);
     for (; end - p >= 16; p += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hits = _mm_or_si128(_mm_cmpeq_epi8(bytes, va),
-                                    _mm_or_si128(_mm_cmpeq_epi8(bytes, vb),
-                                                 _mm_cmpeq_epi8(bytes, vc)));
+        __m128i hits =
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, va),
+                         _mm_or_si128(_mm_cmpeq_epi8(bytes, vb), _mm_cmpeq_epi8(bytes, vc)));
         unsigned mask = (unsigned)_mm_movemask_epi8(hits);
         if (mask)
             return p + __builtin_ctz(mask);

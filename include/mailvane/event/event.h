@@ -118,10 +118,10 @@ struct event {
     union {
         struct delivery delivery; /* EVENT_DELIVERY, EVENT_PROBE */
         struct {
-            uint64_t size;       /* bytes */
-            uint32_t recipients; /* of the message */
-            bool again;          /* not its first time in the active queue */
-        } active;                /* EVENT_ACTIVE */
+            uint64_t size;        /* bytes */
+            uint32_t recipients;  /* of the message */
+            bool again;           /* not its first time in the active queue */
+        } active;                 /* EVENT_ACTIVE */
         enum session session;     /* EVENT_SMTPD */
         enum screening screening; /* EVENT_POSTSCREEN */
         struct {

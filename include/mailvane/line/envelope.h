@@ -40,7 +40,7 @@ struct envelope_parser {
     int64_t head_time;
     int64_t hour; /* an hour of local time, and when it began */
     int64_t hour_time;
-    int year, year_month; /* the year that was inferred for a month; 0: none yet */
+    int year;          /* the one that was inferred last; 0: none yet */
     int64_t reference; /* seconds since the epoch: the file's modification time, or now */
     char date[24];     /* the stamp's bytes up to the second */
     size_t date_len;

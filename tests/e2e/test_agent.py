@@ -1,0 +1,627 @@
+#!/usr/bin/env python3
+"""The agent from outside: what is written to a log is on /metrics, whatever happens to the log.
+
+usage: test_agent.py path/to/mailvane [SCENARIO...]
+
+TAP on stdout. Every scenario has a directory and an agent of its own; what must
+be counted follows from the lines that the scenario wrote.
+"""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+PATIENCE = 60  # seconds: only a limit, nothing is expected to take that long
+SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
+LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
+MEMORY_GROWTH_KIB = 4096
+
+
+class Skip(Exception):
+    """The reason why a scenario cannot run here."""
+
+
+# --- the agent, as a process ------------------------------------------------------
+
+
+class Samples:
+    """One exposition: what its samples add up to."""
+
+    def __init__(self, text):
+        self.rows = []
+        for line in text.splitlines():
+            found = SAMPLE.match(line)
+            if found:
+                labels = dict(LABEL.findall(found[2] or ""))
+                self.rows.append((found[1], labels, float(found[3])))
+
+    def sum(self, metric, **labels):
+        return sum(value for _, value in self.having(metric, labels))
+
+    def having(self, metric, labels):
+        return [
+            (have, value)
+            for name, have, value in self.rows
+            if name == metric and all(have.get(k, "") == v for k, v in labels.items())
+        ]
+
+    def by(self, metric, *names):
+        """The samples of a metric, added up by these labels; those that are 0 are left out."""
+        sums = {}
+        for have, value in self.having(metric, {}):
+            key = tuple(have.get(name, "") for name in names)
+            sums[key] = sums.get(key, 0) + int(value)
+        return {key: value for key, value in sums.items() if value}
+
+
+class Agent:
+    """A running agent on a free port. `config` is YAML without the section `web`.
+
+    `inside` is a command that in the end executes what follows it.
+    """
+
+    def __init__(self, binary, directory, config, *flags, listen="127.0.0.1:0", inside=()):
+        self.config_file = os.path.join(directory, "mailvane.yml")
+        with open(self.config_file, "w", encoding="utf-8") as out:
+            out.write(config + f'\nweb: {{ listen: ["{listen}"] }}\n')
+        self.said = []
+        self.changed = threading.Condition()
+        self.process = subprocess.Popen(
+            [*inside, binary, "--config.file", self.config_file, *flags],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            # Ctrl-C is for the one who started us, who then stops the agent.
+            start_new_session=True,
+        )
+        self.reader = threading.Thread(target=self._listen, daemon=True)
+        self.reader.start()
+        try:
+            self.port = int(self.wait_said(r"listening on .*, port (\d+)")[1])
+            until(self.is_ready, "the agent to be ready")
+        except BaseException:
+            self.kill()
+            raise
+
+    def _listen(self):
+        for line in self.process.stderr:
+            with self.changed:
+                self.said.append(line)
+                self.changed.notify_all()
+        with self.changed:
+            self.said.append("")
+            self.changed.notify_all()
+
+    def wait_said(self, pattern, after=0):
+        """Waits for a message; `after`: how many lines it had said before."""
+
+        def found():
+            hits = (re.search(pattern, line) for line in self.said[after:])
+            return next((hit for hit in hits if hit), None) or self.said[-1:] == [""]
+
+        with self.changed:
+            hit = self.changed.wait_for(found, PATIENCE)
+        if not isinstance(hit, re.Match):
+            raise AssertionError(f"got no message like {pattern!r} in {''.join(self.said)!r}")
+        return hit
+
+    def is_ready(self):
+        return self.get("/-/ready")[0] == 200
+
+    def request(self, method, path):
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        client.request(method, path)
+        answer = client.getresponse()
+        body = answer.read().decode("utf-8")
+        client.close()
+        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), body
+
+    def get(self, path):
+        status, _, body = self.request("GET", path)
+        return status, body
+
+    def scrape(self):
+        status, body = self.get("/metrics")
+        same(status, 200, "status of /metrics")
+        return Samples(body)
+
+    def status_number(self, name):
+        """A number of /proc/PID/status."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        self.process.stderr.close()
+        return status
+
+    def kill(self):
+        """For the end of a scenario that failed; harmless after stop()."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+# --- what the tests share -----------------------------------------------------------
+
+
+def same(got, want, what):
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+
+
+def until(condition, what):
+    """Waits until the condition holds; returns what it gave."""
+    end = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {PATIENCE} s in vain for {what}")
+        time.sleep(0.02)
+    return result
+
+
+def run_tap(scenarios, prepare, finish):
+    """Runs scenarios as TAP; returns the exit status. Each is called with what prepare() gave."""
+    print(f"1..{len(scenarios)}", flush=True)
+    failed = 0
+    for number, scenario in enumerate(scenarios, 1):
+        line, why = f"ok {number} - {scenario.__name__}", ""
+        given = prepare()
+        try:
+            scenario(given)
+        except Skip as reason:
+            line += f" # SKIP {reason}"
+        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            line, why = "not " + line, f"# {type(error).__name__}: {error}"
+            failed += 1
+        finally:
+            finish(given)
+        print(line, why, sep="\n" if why else "", flush=True)
+    return 1 if failed else 0
+
+
+class Place:
+    """A scenario's directory; its agents end with it."""
+
+    def __init__(self, binary):
+        self.binary = binary
+        self.dir = os.path.realpath(tempfile.mkdtemp(prefix="mailvane-agent-"))
+        self.log = self.path("mail.log")
+        self.agents = []
+        self.lines = 0
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def start(self, *flags, config=None, **how):
+        config = config or f"sources: [{{ file: {self.log} }}]"
+        agent = Agent(self.binary, self.dir, config, *flags, **how)
+        self.agents.append(agent)
+        return agent
+
+    def run(self, *args):
+        """A command that ends by itself: status, what it said on stderr."""
+        done = subprocess.run(
+            [self.binary, *args], capture_output=True, text=True, timeout=PATIENCE, check=False
+        )
+        return done.returncode, done.stderr
+
+    def file(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as out:
+            out.write(text)
+        return self.path(name)
+
+    def write(self, count=1, path=None, **fields):
+        with open(path or self.log, "ab", buffering=0) as out:
+            for _ in range(count):
+                out.write(self.delivery(**fields))
+
+    def delivery(self, domain="example.org", dsn="2.0.0", status="sent"):
+        """A line of a delivery; each has a queue id of its own."""
+        self.lines += 1
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime())
+        return (
+            f"{stamp} mx1 postfix/smtp[4711]: {self.lines:010X}: to=<secret.local.part@{domain}>, "
+            f"relay=mx.example.org[192.0.2.1]:25, delay=1, delays=0.1/0.1/0.4/0.4, dsn={dsn}, "
+            f"status={status} (250 2.0.0 Ok: to secret.local.part@{domain})\n"
+        ).encode("ascii")
+
+    def release(self):
+        for agent in self.agents:
+            agent.kill()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def sent(agent):
+    return int(agent.scrape().sum("mailvane_deliveries_total", status="sent", dsn="2.0.0"))
+
+
+def counted(agent):
+    return int(agent.scrape().sum("mailvane_deliveries_total"))
+
+
+# --- scenarios: the log ---------------------------------------------------------------
+
+
+def a_line_written_is_in_the_next_scrape(place):
+    place.write(0)
+    agent = place.start()
+    for number in range(1, 101):
+        place.write()
+        samples = agent.scrape()
+        got = (
+            samples.sum("mailvane_log_lines_total"),
+            samples.sum("mailvane_deliveries_total", status="sent"),
+        )
+        same(got, (number, number), f"lines and deliveries after line {number}")
+
+
+def what_stood_there_before_is_not_counted(place):
+    place.write(10)
+    agent = place.start()
+    same(sent(agent), 0, "sent before")
+    place.write(3)
+    same(sent(agent), 3, "sent after")
+
+
+def from_start_counts_what_stood_there(place):
+    place.write(10)
+    agent = place.start("--from-start")
+    same(sent(agent), 10, "sent before")
+    place.write(3)
+    same(sent(agent), 13, "sent after")
+
+
+def a_log_that_appears_later(place):
+    directory = place.path("later")
+    log = os.path.join(directory, "mail.log")
+    agent = place.start(config=f"sources: [{{ file: {log} }}]")
+    os.mkdir(directory)
+    until(lambda: agent.scrape(), "a scrape")
+    place.write(7, path=log)
+    same(sent(agent), 7, "sent")
+    place.write(1, path=log)
+    same(sent(agent), 8, "sent")
+
+
+def half_a_line_is_counted_when_it_is_whole(place):
+    place.write(0)
+    agent = place.start()
+    line = place.delivery()
+    with open(place.log, "ab", buffering=0) as out:
+        out.write(line[:100])
+        same(sent(agent), 0, "sent with half a line")
+        out.write(line[100:])
+        same(sent(agent), 1, "sent with the whole")
+
+
+def rotation_by_rename(place):
+    place.write(0)
+    agent = place.start()
+    for turn in range(1, 21):
+        place.write(50)
+        os.rename(place.log, f"{place.log}.{turn}")
+        # A syslog daemon goes on with the old file until it is told.
+        place.write(25, path=f"{place.log}.{turn}")
+        place.write(25)
+    samples = agent.scrape()
+    same(int(samples.sum("mailvane_deliveries_total")), place.lines, "deliveries")
+    same(samples.sum("mailvane_log_rotations_total", kind="rename"), 20, "rotations")
+    same(samples.sum("mailvane_log_lost_bytes_total"), 0, "bytes lost")
+
+
+def rotation_by_copytruncate(place):
+    place.write(0)
+    agent = place.start()
+    for turn in range(1, 21):
+        place.write(50)
+        # As logrotate does; what is written meanwhile would be lost to everybody.
+        shutil.copyfile(place.log, f"{place.log}.{turn}")
+        os.truncate(place.log, 0)
+        place.write(25)
+        same(sent(agent), place.lines, f"sent after truncation {turn}")
+    samples = agent.scrape()
+    same(samples.sum("mailvane_log_rotations_total", kind="truncate"), 20, "truncations")
+    same(samples.sum("mailvane_log_lost_bytes_total"), 0, "bytes lost")
+
+
+def a_glob_of_logs(place):
+    agent = place.start(config=f"sources: [{{ file: {place.path('*.log')} }}]")
+    place.write(3, path=place.path("a.log"))
+    place.write(4, path=place.path("b.log"))
+    same(sent(agent), 7, "sent")
+
+
+def lines_that_are_not_understood_are_counted(place):
+    place.write(0)
+    agent = place.start()
+    with open(place.log, "ab", buffering=0) as out:
+        out.write(b"\x00\xff\xfe nothing at all\n\n" + b"x" * 5000 + b"\n")
+        out.write(b"Nov 22 10:00:00 mx1 kernel: not mail\n")
+        out.write(b"Nov 22 10:00:00 mx1 postfix/smtp[1]: 1A2B3C: to=<a@b.example>, status=\n")
+        out.write(b"y" * (1 << 20) + b"\n")
+    place.write(1)
+    samples = agent.scrape()
+    same(int(samples.sum("mailvane_log_lines_total")), 6, "lines")
+    same(int(samples.sum("mailvane_log_lines_total", outcome="malformed")), 1, "malformed")
+    same(int(samples.sum("mailvane_log_long_lines_total")), 1, "lines that are too long")
+    same(int(samples.sum("mailvane_deliveries_total")), 1, "deliveries")
+
+
+# --- scenarios: HTTP ----------------------------------------------------------------------
+
+
+def pages(place):
+    place.write(0)
+    agent = place.start()
+    for path, kind, part in (
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# TYPE mailvane_build_info gauge"),
+        ("/", "text/html; charset=utf-8", 'href="/metrics"'),
+        ("/-/healthy", "text/plain; charset=utf-8", "healthy"),
+        ("/-/ready", "text/plain; charset=utf-8", "ready"),
+    ):
+        status, headers, body = agent.request("GET", path)
+        same((status, headers.get("content-type")), (200, kind), f"GET {path}")
+        same(part in body, True, f"{part!r} in GET {path}")
+        status, headers, body = agent.request("HEAD", path)
+        same((status, headers.get("content-type"), body), (200, kind, ""), f"HEAD {path}")
+        same(int(headers["content-length"]) > 0, True, f"content-length of HEAD {path}")
+
+
+def refused_requests(place):
+    place.write(0)
+    agent = place.start()
+    for method, path, want in (
+        ("GET", "/nothing", 404),
+        ("HEAD", "/nothing", 404),
+        ("GET", "/metrics/", 404),
+        ("POST", "/metrics", 405),
+        ("PUT", "/", 405),
+        ("DELETE", "/-/healthy", 405),
+    ):
+        same(agent.request(method, path)[0], want, f"{method} {path}")
+    status, headers, _ = agent.request("POST", "/metrics")
+    same((status, headers.get("allow")), (405, "GET, HEAD"), "POST /metrics and its Allow")
+
+
+def another_telemetry_path(place):
+    place.write(1)
+    agent = place.start("--web.telemetry-path", "/figures", "--from-start")
+    same(agent.get("/metrics")[0], 404, "GET /metrics")
+    status, body = agent.get("/figures")
+    same(status, 200, "GET /figures")
+    same(int(Samples(body).sum("mailvane_deliveries_total")), 1, "deliveries")
+    same('href="/figures"' in agent.get("/")[1], True, "a link on /")
+
+
+def promtool_has_nothing_to_say(place):
+    promtool = shutil.which("promtool")
+    if not promtool:
+        raise Skip("promtool is not installed")
+    place.write(0)
+    agent = place.start()
+    place.write(3)
+    place.write(2, dsn="4.7.28", status="deferred", domain='"\\odd')
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=agent.get("/metrics")[1],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    same((done.returncode, done.stdout + done.stderr), (0, ""), "promtool check metrics")
+
+
+# --- scenarios: signals, arguments, configuration ------------------------------------------
+
+
+def sigterm_and_sigint_end_it(place):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        agent = place.start()
+        same(agent.stop(number), 0, f"status after {number.name}")
+        same("stopping" in "".join(agent.said), True, f"'stopping' after {number.name}")
+        with socket.socket() as sock:
+            same(sock.connect_ex(("127.0.0.1", agent.port)) != 0, True, "port is closed")
+
+
+def sighup_does_not_end_it(place):
+    place.write(0)
+    agent = place.start()
+    place.write(2)
+    for _ in range(3):
+        before = len(agent.said)
+        agent.process.send_signal(signal.SIGHUP)
+        agent.wait_said("SIGHUP", before)
+    place.write(2)
+    same(sent(agent), 4, "sent")
+    same(agent.stop(), 0, "status")
+
+
+def a_port_in_use(place):
+    agent = place.start()
+    status, said = place.run("--web.listen-address", f"127.0.0.1:{agent.port}")
+    same(status, 3, "status")
+    errors = [line for line in said.splitlines() if not line.startswith("ts=")]
+    same(len(errors), 1, f"sentences in {errors}")
+    same(str(agent.port) in errors[0], True, f"the port in {errors[0]!r}")
+
+
+BAD_CONFIGS = (
+    # name, text, line:column, words of the sentence
+    ("unknown key", "sources:\n  - file: /x\nquues: 1\n", "3:1", "quues"),
+    ("unknown key in a section", "web:\n  telemetry_pth: /m\n", "2:3", "telemetry_path"),
+    ("wrong type", "series:\n  domains: many\n", "2:12", "many"),
+    ("list for a number", "series:\n  domains: [1]\n", "2:12", "domains"),
+    ("too small", "series: { domains: 0 }\n", "1:20", "10000"),
+    ("too large", "series: { domains: 10001 }\n", "1:20", "10000"),
+    ("no address", "sending_ips:\n  default: 300.1.1.1\n", "2:12", "300.1.1.1"),
+    ("unknown format", "sources:\n  - { file: /x, format: qmail }\n", "2:25", "qmail"),
+    ("twice the same key", "check_interval: 5\ncheck_interval: 6\n", "2:1", "check_interval"),
+    ("not of this version", "own_domains: [a.example]\n", "1:1", "own_domains"),
+    ("broken YAML", "sources: [\n", "2:1", ""),
+    ("a level that there is not", "log: { level: loud }\n", "1:15", "loud"),
+)
+
+
+def bad_configurations(place):
+    for name, text, where, words in BAD_CONFIGS:
+        path = place.file("bad.yml", text)
+        for command in ([], ["check"]):
+            status, said = place.run(*command, "--config.file", path)
+            what = f"{name}, {' '.join(command) or 'agent'}"
+            same(status, 2, f"{what}: status, with {said!r}")
+            same(len(said.splitlines()), 1, f"{what}: lines of {said!r}")
+            same(f"{path}:{where}: " in said, True, f"{what}: {where} in {said!r}")
+            same(words in said, True, f"{what}: {words!r} in {said!r}")
+
+
+def missing_configurations(place):
+    directory = place.path("directory.yml")
+    os.mkdir(directory)
+    for name, path in (("missing", place.path("no.yml")), ("a directory", directory)):
+        for command in ([], ["check"]):
+            status, said = place.run(*command, "--config.file", path)
+            same((status, len(said.splitlines())), (2, 1), f"{name}: status, lines of {said!r}")
+            same(path in said, True, f"{name}: the path in {said!r}")
+
+
+BAD_FLAGS = (
+    ["--no-such-flag"],
+    ["-x"],
+    ["--config.file"],
+    ["--from-start=yes"],
+    ["--log.level", "loud"],
+    ["--log.format", "xml"],
+    ["--web.telemetry-path", "metrics"],
+    ["operand"],
+    ["--from-start", "operand"],
+    ["scan"],
+    ["scan", "--format", "qmail", "-"],
+    ["events", "--no-such-flag"],
+    ["check", "operand"],
+)
+
+
+def bad_flags(place):
+    for flags in BAD_FLAGS:
+        status, said = place.run(*flags)
+        same((status, len(said.splitlines())), (2, 1), f"{flags}: status, lines of {said!r}")
+
+
+def unusable_listen_addresses(place):
+    place.write(0)
+    config = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n")
+    for address in ("nonsense", "127.0.0.1:99999", "192.0.2.1:0", "127.0.0.1"):
+        status, said = place.run("--config.file", config, "--web.listen-address", address)
+        errors = [line for line in said.splitlines() if not line.startswith("ts=")]
+        same((status in (2, 3), len(errors)), (True, 1), f"{address}: {status}, {errors}")
+        same(address.split(":")[0] in errors[0], True, f"{address}: named in {errors}")
+
+
+def check_says_what_is_wrong(place):
+    place.write(1)
+    good = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n")
+    absent = place.file("absent.yml", f"sources: [{{ file: {place.path('no.log')} }}]\n")
+    nodir = place.file("nodir.yml", f"sending_ips: {{ postfix: [{place.path('nodir')}] }}\n")
+    for path, want in ((good, 0), (absent, 1), (nodir, 1), (place.path("none.yml"), 2)):
+        same(place.run("check", "--config.file", path)[0], want, f"check of {path}")
+
+
+# --- scenarios: what it costs, what it tells -------------------------------------------------
+
+
+# The agent watches the directories above a log, too; others work in those of this
+# machine. So the log gets a file system of its own, which only the agent sees.
+ALONE = (
+    "unshare", "--mount", *(["--map-root-user"] if os.geteuid() else []),
+    "sh", "-c", 'mount -t tmpfs tmpfs /media && : > /media/mail.log && exec "$@"', "sh",
+)  # fmt: skip
+
+
+def idle_means_asleep(place):
+    if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode != 0:
+        raise Skip("no mount namespace can be had")
+    agent = place.start(config="sources: [{ file: /media/mail.log }]", inside=ALONE)
+    agent.scrape()
+    name = "voluntary_ctxt_switches"
+    before = -1
+    while (now := agent.status_number(name)) != before:
+        before = now
+        time.sleep(0.2)
+    time.sleep(3)
+    grown = agent.status_number(name) - before
+    same(grown <= 2, True, f"at most 2 wake-ups in 3 idle seconds (got {grown})")
+
+
+def no_local_part_leaves_the_process(place):
+    for form in ("logfmt", "json"):
+        place.write(5)
+        agent = place.start("--from-start", "--log.level", "debug", "--log.format", form)
+        place.write(50, dsn="5.1.1", status="bounced")
+        os.rename(place.log, place.log + "." + form)
+        place.write(5, domain='"\\odd')
+        shown = agent.get("/metrics")[1] + agent.get("/")[1]
+        same(agent.stop(), 0, "status")
+        shown += "".join(agent.said)
+        same("secret.local.part" in shown, False, f"a local part in pages or {form}")
+        if form == "json":
+            for line in filter(None, agent.said):
+                json.loads(line)
+
+
+def memory_does_not_follow_the_domains(place):
+    place.write(0)
+    agent = place.start()
+
+    def fill(first, count):
+        with open(place.log, "ab") as out:
+            for number in range(first, first + count):
+                status, dsn = (("sent", "2.0.0"), ("deferred", "4.7.1"))[number % 2]
+                out.write(place.delivery(f"d{number}.example", dsn, status))
+        same(counted(agent), first + count, "deliveries")
+        return agent.status_number("VmRSS")
+
+    before = fill(0, 3000)
+    after = fill(3000, 297000)
+    grown = after - before
+    same(grown < MEMORY_GROWTH_KIB, True, f"growth below 4 MiB (got {grown} KiB to {after} KiB)")
+    domains = agent.scrape().by("mailvane_domain_deliveries_total", "domain")
+    same(len(domains) <= 501, True, f"at most 501 values of domain (got {len(domains)})")
+    same(sum(domains.values()), place.lines, "deliveries over all domains")
+
+
+SCENARIOS = [
+    a_line_written_is_in_the_next_scrape, what_stood_there_before_is_not_counted,
+    from_start_counts_what_stood_there, a_log_that_appears_later,
+    half_a_line_is_counted_when_it_is_whole, rotation_by_rename, rotation_by_copytruncate,
+    a_glob_of_logs, lines_that_are_not_understood_are_counted, pages, refused_requests,
+    another_telemetry_path, promtool_has_nothing_to_say, sigterm_and_sigint_end_it,
+    sighup_does_not_end_it, a_port_in_use, bad_configurations, missing_configurations, bad_flags,
+    unusable_listen_addresses, check_says_what_is_wrong, idle_means_asleep,
+    no_local_part_leaves_the_process, memory_does_not_follow_the_domains,
+]
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    binary = os.path.abspath(sys.argv[1])
+    chosen = [s for s in SCENARIOS if len(sys.argv) == 2 or s.__name__ in sys.argv[2:]]
+    return run_tap(chosen, lambda: Place(binary), Place.release)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+/*
+ * The whole path of a line: envelope, format, record, exposition. Any bytes are a
+ * log; no line may lead out of its own bytes, and the two families of deliveries
+ * hold the same sums whatever the domains are.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+#include "mailvane/expose/text.h"
+#include "mailvane/format/format.h"
+#include "mailvane/line/lines.h"
+#include "mailvane/metric/record.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define REFERENCE INT64_C(1798711200) /* 2026-12-31T10:00:00Z */
+
+struct run {
+    struct envelope_parser envelopes;
+    struct format_set *formats;
+    struct metrics *metrics;
+    struct recorder *recorder;
+    uint64_t deliveries;
+    uint64_t first;
+};
+
+static void run_init(struct run *run)
+{
+    /* Few places, so that folding is met. */
+    const struct metrics_options options = {.domains = 3, .sending_ips = 2, .codes = 4, .seed = 1};
+    *run = (struct run){.formats = format_set_new(1), .metrics = metrics_new(&options)};
+    run->recorder = recorder_new(run->metrics);
+    envelope_parser_init(&run->envelopes, REFERENCE);
+}
+
+static void run_release(struct run *run)
+{
+    recorder_free(run->recorder);
+    metrics_free(run->metrics);
+    format_set_free(run->formats);
+}
+
+/* Within the line, or in the format's own state: then all of it is readable. */
+static void check_slice(struct slice s, struct slice line)
+{
+    volatile char sink = 0;
+    if (s.len == 0)
+        return;
+    if (s.ptr >= line.ptr && s.ptr < slice_end(line)) {
+        bug_if(slice_end(s) > slice_end(line));
+        return;
+    }
+    bug_if(s.len > UINT8_MAX);
+    for (size_t i = 0; i < s.len; i++)
+        sink = (char)(sink ^ s.ptr[i]);
+    (void)sink;
+}
+
+static void check_delivery(const struct event *event, struct slice line)
+{
+    const struct delivery *d = &event->delivery;
+    bool probe = event->kind == EVENT_PROBE;
+    bug_if(d->status <= STATUS_NONE || d->status >= STATUS_COUNT || d->phase >= PHASE_COUNT);
+    bug_if(probe != (d->status == STATUS_DELIVERABLE || d->status == STATUS_UNDELIVERABLE));
+    bug_if(d->dsn.klass != 2 && d->dsn.klass != 4 && d->dsn.klass != 5);
+    bug_if(d->dsn.subject > 999 || d->dsn.detail > 999);
+    bug_if(d->code && (d->code < 200 || d->code > 599));
+    bug_if(d->status == STATUS_SENT && d->phase != PHASE_NONE);
+    bug_if(!d->connected && d->relay_host.len);
+    bug_if(d->has_delay && !(d->delay >= 0));
+    for (int i = 0; d->has_delays && i < DELAY_STAGES; i++)
+        bug_if(!(d->delays[i] >= 0));
+    const struct slice slices[] = {d->recipient,  d->domain, d->relay_host, d->relay_ip,
+                                   d->tried_host, d->reply,  d->origin};
+    for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++)
+        check_slice(slices[i], line);
+}
+
+static void check_event(const struct event *event, struct slice line)
+{
+    bug_if(event->kind <= EVENT_NONE || event->kind >= EVENT_COUNT);
+    bug_if(event->severity >= SEVERITY_COUNT);
+    check_slice(event->queue_id, line);
+    if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE)
+        check_delivery(event, line);
+    else if (event->kind == EVENT_SMTPD)
+        bug_if(event->session <= SESSION_NONE || event->session >= SESSION_COUNT);
+    else if (event->kind == EVENT_POSTSCREEN)
+        bug_if(event->screening <= SCREENING_NONE || event->screening >= SCREENING_COUNT);
+    else if (event->kind == EVENT_REJECTION)
+        bug_if(event->rejection.phase >= PHASE_COUNT || event->rejection.code > 599);
+}
+
+/* What the cmd floor fills in. */
+static void attribute(struct event *event)
+{
+    if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE)
+        event->delivery.provider = event->delivery.local ? SLICE("local") : SLICE("other");
+    else if (event->kind == EVENT_TLS)
+        event->tls.provider = SLICE("other");
+}
+
+static void count_line(struct run *run, struct slice line)
+{
+    struct envelope env;
+    struct event event;
+    enum format_id format;
+    memset(&event, 0xa5, sizeof(event));
+    envelope_parse(&run->envelopes, line, &env);
+    enum outcome outcome = format_set_parse(run->formats, FORMAT_AUTO, &env, &event, &format);
+    bug_if(outcome >= OUTCOME_COUNT || format > FORMAT_COUNT);
+    if (outcome != OUTCOME_EVENT)
+        return;
+    check_event(&event, line);
+    attribute(&event);
+    record_event(run->recorder, &event);
+    run->deliveries += event.kind == EVENT_DELIVERY;
+    run->first += event.kind == EVENT_DELIVERY && event.delivery.first;
+}
+
+static uint64_t sum_of(const struct metrics *m, enum metric id)
+{
+    uint64_t sum = 0;
+    struct series_key key;
+    for (uint32_t i = 0; i < metrics_series_count(m, id); i++)
+        sum += metrics_series(m, id, i, &key)->n;
+    return sum;
+}
+
+static void check_sums(const struct run *run)
+{
+    bug_if(sum_of(run->metrics, METRIC_DELIVERIES) != run->deliveries);
+    bug_if(sum_of(run->metrics, METRIC_DOMAIN_DELIVERIES) != run->deliveries);
+    bug_if(sum_of(run->metrics, METRIC_FIRST_ATTEMPTS) != run->first);
+}
+
+/* No label value breaks a line of the page. */
+static void check_page(const struct metrics *metrics)
+{
+    struct strbuf page = STRBUF_INIT;
+    struct slice line;
+    text_write(&page, metrics);
+    for (struct slice rest = strbuf_slice(&page); lines_next(&rest, &line);)
+        bug_if(!slice_starts(line, SLICE("# HELP ")) && !slice_starts(line, SLICE("# TYPE ")) &&
+               !slice_starts(line, SLICE("mailvane_")));
+    strbuf_release(&page);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct slice block = slice_of((const char *)data, size), line;
+    struct run run;
+    unsigned number = 0;
+    run_init(&run);
+    while (lines_next(&block, &line)) {
+        /* A buffer of its own, so that the sanitizer sees a read behind the line. */
+        char *copy = must_calloc(line.len, 1);
+        memcpy(copy, line.ptr, line.len);
+        count_line(&run, slice_of(copy, line.len));
+        free(copy);
+        /* A scrape now and then; at the beginning of time, when no domain has been silent. */
+        if (++number % 8 == 0)
+            metrics_settle(run.metrics, 0, false);
+    }
+    check_sums(&run);
+    metrics_settle(run.metrics, 0, true);
+    check_sums(&run);
+    check_page(run.metrics);
+    run_release(&run);
+    return 0;
+}
