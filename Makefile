@@ -87,6 +87,8 @@ $(OBJ)/cmd/mailvane/%.o: CPPFLAGS += -Icmd/mailvane \
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
 
+.SECONDARY: $(FUZZ_LIB)
+
 # --- tests ---------------------------------------------------------------------
 
 $(OUT)/unit/%: tests/unit/%.c $(OUT)/libmailvane.a

@@ -10,6 +10,7 @@ temporary directory is touched. Ends with Ctrl-C, or after --seconds.
 """
 
 import argparse
+import itertools
 import os
 import re
 import shutil
@@ -31,6 +32,7 @@ SHOW_AFTER = 4  # seconds until there is something to show
 PATIENCE = 30
 
 STAMP = re.compile(r"^[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ")
+HEX_WORD = re.compile(r"\b[0-9A-F]{6,}\b")
 QUEUE_ID = re.compile(r"\]: (?:warning: )?([0-9A-F]{6,}): ")
 
 # The transports of that log, with the public addresses that they stand for.
@@ -110,16 +112,17 @@ class Feeder(threading.Thread):
         self.written = 0
         with open(LOG, encoding="utf-8", errors="surrogateescape", newline="\n") as lines:
             self.lines = [STAMP.sub("", line) for line in lines]
-        ids = {m[1] for m in map(QUEUE_ID.search, self.lines) if m}
-        self.queue_id = re.compile(r"\b(?:%s)\b" % "|".join(sorted(ids)))
+        self.ids = {m[1] for m in map(QUEUE_ID.search, self.lines) if m}
 
     def rounds(self):
         """Lines without a stamp; what a round adds to its queue ids is no other round's."""
-        number = 0
-        while True:
+
+        def renew(found):
+            return f"{found[0]}{number:X}" if found[0] in self.ids else found[0]
+
+        for number in itertools.count():
             for line in self.lines:
-                yield self.queue_id.sub(lambda found: f"{found[0]}{number:X}", line)
-            number += 1
+                yield HEX_WORD.sub(renew, line)
 
     def batch(self, rounds, count):
         """So many lines, stamped as rsyslog does."""
