@@ -222,7 +222,7 @@ def show(binary, listen, rate, seconds, directory):
         if agent.poll() is None:
             agent.terminate()
             agent.wait(PATIENCE)
-    print(f"{feeder.written} lines were written; mailvane ended with status {agent.returncode}.")
+        print(f"\n{feeder.written} lines written; mailvane ended with status {agent.returncode}.")
     return 1 if agent.returncode else 0
 
 

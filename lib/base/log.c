@@ -24,16 +24,18 @@ bool log_level_parse(const char *word, enum log_level *out)
 }
 
 /* Both formats quote alike; control bytes become '?', so that a path cannot forge a line. */
-static void put_quoted(FILE *out, const char *text)
+static size_t put_quoted(char *out, const char *text)
 {
-    putc('"', out);
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
+    char *p = out;
+    *p++ = '"';
+    for (; *text; text++) {
+        unsigned char c = (unsigned char)*text;
         if (c == '"' || c == '\\')
-            putc('\\', out);
-        putc(c < 0x20 || c == 0x7f ? '?' : c, out);
+            *p++ = '\\';
+        *p++ = c < 0x20 || c == 0x7f ? '?' : *text;
     }
-    putc('"', out);
+    *p++ = '"';
+    return (size_t)(p - out);
 }
 
 void log_write(const struct logger *log, enum log_level level, const char *format, ...)
@@ -53,14 +55,13 @@ void log_write(const struct logger *log, enum log_level level, const char *forma
     gmtime_r(&now.tv_sec, &tm);
     strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
 
-    long ms = now.tv_nsec / 1000000;
-    flockfile(stderr);
-    if (log->json)
-        fprintf(stderr, "{\"ts\":\"%s.%03ldZ\",\"level\":\"%s\",\"msg\":", stamp, ms,
-                level_names[level]);
-    else
-        fprintf(stderr, "ts=%s.%03ldZ level=%s msg=", stamp, ms, level_names[level]);
-    put_quoted(stderr, text);
-    fputs(log->json ? "}\n" : "\n", stderr);
-    funlockfile(stderr);
+    /* One write(2) a line: lines of several processes do not mix. */
+    char line[2 * sizeof(text) + 128];
+    int head = snprintf(line, sizeof(line),
+                        log->json ? "{\"ts\":\"%s.%03ldZ\",\"level\":\"%s\",\"msg\":"
+                                  : "ts=%s.%03ldZ level=%s msg=",
+                        stamp, now.tv_nsec / 1000000, level_names[level]);
+    size_t len = (size_t)head + put_quoted(line + head, text);
+    len += (size_t)snprintf(line + len, 4, "%s\n", log->json ? "}" : "");
+    fwrite(line, 1, len, stderr);
 }

@@ -1,6 +1,7 @@
 #include "mailvane/base/watch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 
 /* Some hundred events a read(2); the longest single one needs under 300 bytes. */
 #define WATCH_BUFFER 16384
+/* With the longest name. */
+#define WATCH_EVENT_MAX ((ssize_t)sizeof(struct inotify_event) + NAME_MAX + 1)
 
 int watch_open(struct watch *watch, struct error *err)
 {
@@ -46,14 +49,23 @@ void watch_drop(struct watch *watch, int wd)
         inotify_rm_watch(watch->fd, wd);
 }
 
+/*
+ * One read(2) takes all that is queued. Asking again at once would not end while
+ * somebody writes line by line: each line is an event.
+ */
 static bool fill(struct watch *watch)
 {
     ssize_t got;
+    if (watch->emptied) {
+        watch->emptied = false;
+        return false;
+    }
     do {
         got = read(watch->fd, watch->buf, WATCH_BUFFER);
     } while (got < 0 && errno == EINTR);
     watch->at = 0;
     watch->len = got > 0 ? (size_t)got : 0;
+    watch->emptied = got > 0 && got + WATCH_EVENT_MAX <= WATCH_BUFFER;
     return got > 0;
 }
 

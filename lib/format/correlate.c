@@ -8,8 +8,9 @@
 #define WAYS             8 /* entries of a set: one cache line of recipients, two of messages */
 #define MESSAGE_SETS     (CORRELATE_MESSAGES / WAYS)
 #define RECIPIENT_SETS   (CORRELATE_RECIPIENTS / WAYS)
+#define DESTINATION_SETS (CORRELATE_DESTINATIONS / WAYS)
 #define NO_DESTINATION   UINT16_MAX
-#define DESTINATION_TEXT 376
+#define DESTINATION_TEXT 372
 
 enum { FLAG_BORN = 1, FLAG_DEFERRED = 2, FLAG_ACTIVE = 4, FLAG_RENAMED = 8 };
 
@@ -32,7 +33,8 @@ struct slot {
     uint8_t domain_len;
     uint8_t host_len;
     uint8_t origin_len;
-    uint8_t bits; /* local, connected, relay_ipv6 */
+    uint8_t bits;    /* local, connected, relay_ipv6 */
+    uint32_t serial; /* of the message that was bound for it last: a smaller one is older */
     char text[DESTINATION_TEXT];
 };
 
@@ -41,7 +43,7 @@ struct correlate {
     uint32_t serial;
     uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
     struct message_set messages[MESSAGE_SETS];
-    struct slot destinations[CORRELATE_DESTINATIONS];
+    struct slot destinations[DESTINATION_SETS][WAYS];
 };
 
 struct correlate *correlate_new(uint64_t seed)
@@ -206,6 +208,19 @@ static void slot_fill(struct slot *slot, uint32_t tag, const struct destination 
     }
 }
 
+/* The way that holds the destination, else a free one, else the one used longest ago. */
+static unsigned destination_way(const struct slot set[WAYS], uint32_t tag)
+{
+    unsigned pick = 0;
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (set[i].tag == tag)
+            return i;
+        if (set[pick].tag && (!set[i].tag || set[i].serial < set[pick].serial))
+            pick = i;
+    }
+    return pick;
+}
+
 void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
                         const struct destination *to)
 {
@@ -216,10 +231,13 @@ void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice
         to->domain.len > UINT8_MAX || to->host.len > UINT8_MAX || to->origin.len > UINT8_MAX)
         return;
     uint64_t hash = destination_hash(c, to);
-    uint16_t at = (uint16_t)(hash % CORRELATE_DESTINATIONS);
-    if (c->destinations[at].tag != tag_of(hash))
-        slot_fill(&c->destinations[at], tag_of(hash), to);
-    message->destination = at;
+    unsigned set = (unsigned)(hash % DESTINATION_SETS);
+    unsigned way = destination_way(c->destinations[set], tag_of(hash));
+    struct slot *slot = &c->destinations[set][way];
+    if (slot->tag != tag_of(hash))
+        slot_fill(slot, tag_of(hash), to);
+    slot->serial = c->serial;
+    message->destination = (uint16_t)(set * WAYS + way);
     message->destination_tag = tag_of(hash);
 }
 
@@ -228,7 +246,8 @@ bool correlate_destination(struct correlate *c, struct slice queue_id, struct de
     const struct message *message = known(c, queue_id);
     if (!message || message->destination == NO_DESTINATION)
         return false;
-    const struct slot *slot = &c->destinations[message->destination];
+    const struct slot *slot =
+        &c->destinations[message->destination / WAYS][message->destination % WAYS];
     if (slot->tag != message->destination_tag)
         return false;
     const char *host = slot->text + slot->domain_len;

@@ -38,7 +38,16 @@ def test(function):
 
 
 def same(got, want, what):
-    assert got == want, f"{what}: got {got!r}, want {want!r}"
+    """Of counters and pages, only what differs is shown."""
+    if got == want:
+        return
+    if isinstance(want, collections.Counter):
+        keys = [k for k in {**got, **want} if got[k] != want[k]]
+        got, want = {k: got[k] for k in keys}, {k: want[k] for k in keys}
+    elif isinstance(want, str) and "\n" in want:
+        g, w = got.splitlines(), want.splitlines()
+        got, want = [x for x in g if x not in w][:5], [x for x in w if x not in g][:5]
+    raise AssertionError(f"{what}: got {got!r}, want {want!r}")
 
 
 class Page:

@@ -6,11 +6,12 @@
 #ifndef MAILVANE_TESTS_GUARD_H
 #define MAILVANE_TESTS_GUARD_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <stdio.h>
 #include <string.h>

@@ -25,6 +25,7 @@ struct watch {
     char *buf;
     size_t at;
     size_t len;
+    bool emptied; /* the last read took all there was */
 };
 
 struct watch_event {
@@ -43,7 +44,7 @@ int watch_path(struct watch *watch, const char *path, uint32_t mask);
 int watch_fd(struct watch *watch, int fd, uint32_t mask);
 void watch_drop(struct watch *watch, int wd);
 
-/* False when there is nothing more to say now. */
+/* False when all was said that there was to say when it was asked first. */
 bool watch_next(struct watch *watch, struct watch_event *out);
 
 #endif
