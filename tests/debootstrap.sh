@@ -39,6 +39,7 @@ root=$(mktemp -d "${TMPDIR:-/tmp}/mailvane-debian-XXXXXX")
 # Every mount is below the root of this trial; nothing is removed while one is left.
 release() {
     trap - EXIT
+    [ ! -s "$root/run.pid" ] || kill -s TERM -- "-$(cat "$root/run.pid")" 2>/dev/null || true
     for at in dev/pts dev/shm dev proc; do
         if mountpoint -q "$root/$at"; then umount "$root/$at" || umount -l "$root/$at"; fi
     done
@@ -57,6 +58,7 @@ trap 'exit 143' TERM
 
 # The first archive of the host that has Debian itself, with the proxy that apt uses.
 archive() {
+    # shellcheck disable=SC2016 # apt-get expands it
     apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
         awk -v suite="$SUITE" '$1 == suite && $2 == "main" { print $3; exit }'
 }
@@ -138,13 +140,14 @@ run_for_a_while() {
 # Ctrl-C for everybody in the session; who is deaf to it is ended all the same.
 stop_run() {
     group=$(cat "$root/run.pid")
-    kill -INT -- "-$group" 2>/dev/null || true
+    kill -s INT -- "-$group" 2>/dev/null || true
     left=30
-    while kill -0 -- "-$group" 2>/dev/null && [ $left -gt 0 ]; do
+    while kill -s 0 -- "-$group" 2>/dev/null && [ $left -gt 0 ]; do
         sleep 1
         left=$((left - 1))
     done
-    kill -TERM -- "-$group" 2>/dev/null && fail "make run did not end"
+    kill -s TERM -- "-$group" 2>/dev/null && fail "make run did not end"
+    rm -f "$root/run.pid"
     wait "$job" || true # make's own status is that of an interrupt
 }
 

@@ -138,6 +138,8 @@ static const uint8_t id_bytes[256] = {
 
 static bool is_queue_id(struct slice s)
 {
+    if (s.len >= 8 && s.len <= 16 && scan_all_hex(s.ptr, s.len))
+        return true;
     uint8_t kind = HEX | LONG;
     for (const char *p = s.ptr, *end = slice_end(s); p < end; p++)
         kind &= id_bytes[(unsigned char)*p];

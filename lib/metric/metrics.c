@@ -38,17 +38,31 @@ static const double bounds_count[] = {1, 2, 5, 10, 20, 50, 100, 500, 1000};
     {                                                                                              \
         sizeof(bounds) / sizeof((bounds)[0]), bounds                                               \
     }
-static const struct buckets bucket_rows[] = {
-    [COUNTER] = {0, NULL},
-    [COUNTER_FLOAT] = {0, NULL},
-    [GAUGE] = {0, NULL},
+static const struct buckets bucket_rows[METRIC_TYPES] = {
     [HISTOGRAM_SECONDS] = BUCKETS(bounds_seconds),
     [HISTOGRAM_BYTES] = BUCKETS(bounds_bytes),
     [HISTOGRAM_COUNT] = BUCKETS(bounds_count),
 };
 
+/*
+ * Where a value falls cannot be predicted, so its bucket is not searched for. No two
+ * bounds lie in one octave [2^n, 2^(n+1)): the octave, which is a double's exponent,
+ * says how many bounds are below it, and one comparison is left.
+ */
+#define OCTAVES    64
+#define OCTAVE_MIN -16
+
+static unsigned octave_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    int exponent = (int)(bits >> 52 & 0x7ff) - 1023 - OCTAVE_MIN;
+    return exponent < 0 || bits >> 63 ? 0 : exponent >= OCTAVES ? OCTAVES - 1 : (unsigned)exponent;
+}
+
 struct metrics {
-    struct dict dicts[LABEL_COUNT]; /* all but LABEL_DOMAIN's */
+    uint8_t octaves[METRIC_TYPES][OCTAVES]; /* bounds below each octave */
+    struct dict dicts[LABEL_COUNT];         /* all but LABEL_DOMAIN's */
     struct topn domains;
     struct family families[METRIC_COUNT];
 };
@@ -70,9 +84,23 @@ static uint32_t limit_of(const struct metrics_options *options, enum label label
     }
 }
 
+static void fill_octaves(struct metrics *m)
+{
+    for (unsigned type = 0; type < METRIC_TYPES; type++) {
+        const struct buckets *buckets = &bucket_rows[type];
+        for (unsigned i = 0; i < buckets->count; i++) {
+            unsigned octave = octave_of(buckets->bounds[i]);
+            bug_if(i && octave_of(buckets->bounds[i - 1]) == octave);
+            for (unsigned above = octave + 1; above < OCTAVES; above++)
+                m->octaves[type][above] = (uint8_t)(i + 1);
+        }
+    }
+}
+
 struct metrics *metrics_new(const struct metrics_options *options)
 {
     struct metrics *m = must_calloc(1, sizeof(*m));
+    fill_octaves(m);
     for (unsigned i = 0; i < LABEL_COUNT; i++) {
         if (i != LABEL_DOMAIN)
             dict_init(&m->dicts[i], limit_of(options, (enum label)i), options->seed + i);
@@ -152,20 +180,19 @@ union series_value *metrics_at(struct metrics *m, enum metric id, struct series_
     return family_at(&m->families[id], &key);
 }
 
-void series_observe(enum metric id, union series_value *at, double value)
+void series_observe(const struct metrics *m, enum metric id, union series_value *at, double value)
 {
-    const struct buckets *buckets = &bucket_rows[metric_rows[id].type];
-    /* Counted, not searched for: where a value falls cannot be predicted. */
-    unsigned bucket = 0;
-    for (unsigned i = 0; i < buckets->count; i++)
-        bucket += value > buckets->bounds[i];
+    enum metric_type type = metric_rows[id].type;
+    const struct buckets *buckets = &bucket_rows[type];
+    unsigned bucket = m->octaves[type][octave_of(value)];
+    bucket += bucket < buckets->count && value > buckets->bounds[bucket];
     at[bucket].n++;
     at[buckets->count + 1].x += value;
 }
 
 void metrics_observe(struct metrics *m, enum metric id, struct series_key key, double value)
 {
-    series_observe(id, family_at(&m->families[id], &key), value);
+    series_observe(m, id, family_at(&m->families[id], &key), value);
 }
 
 /* How full the tables are: limits that are hit must be seen. */

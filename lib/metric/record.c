@@ -138,9 +138,9 @@ static void record_delays(struct recorder *r, const struct delivery *d, uint16_t
 {
     const struct delay_series *series = delays_of(r, provider);
     for (int i = 0; d->has_delays && i < DELAY_STAGES; i++)
-        series_observe(METRIC_DELIVERY_DELAY, series->stage[i], d->delays[i]);
+        series_observe(r->metrics, METRIC_DELIVERY_DELAY, series->stage[i], d->delays[i]);
     if (d->status == STATUS_SENT && d->has_delay)
-        series_observe(METRIC_DELIVERY_LATENCY, series->latency, d->delay);
+        series_observe(r->metrics, METRIC_DELIVERY_LATENCY, series->latency, d->delay);
 }
 
 /* The handles of a result's counters. */
@@ -191,8 +191,8 @@ static void record_active(struct recorder *r, const struct event *event)
 {
     if (event->active.again)
         return;
-    series_observe(METRIC_MESSAGE_SIZE, r->size, (double)event->active.size);
-    series_observe(METRIC_MESSAGE_RECIPIENTS, r->recipients, event->active.recipients);
+    series_observe(r->metrics, METRIC_MESSAGE_SIZE, r->size, (double)event->active.size);
+    series_observe(r->metrics, METRIC_MESSAGE_RECIPIENTS, r->recipients, event->active.recipients);
 }
 
 static void record_tls(struct recorder *r, const struct event *event)

@@ -35,6 +35,7 @@ enum metric_type {
     HISTOGRAM_SECONDS,
     HISTOGRAM_BYTES,
     HISTOGRAM_COUNT,
+    METRIC_TYPES
 };
 
 #define METRIC_LABELS_MAX 8
@@ -101,7 +102,7 @@ void metrics_observe(struct metrics *m, enum metric id, struct series_key key, d
  */
 union series_value *metrics_at(struct metrics *m, enum metric id, struct series_key key);
 /* Observes a value on a handle of a histogram. */
-void series_observe(enum metric id, union series_value *at, double value);
+void series_observe(const struct metrics *m, enum metric id, union series_value *at, double value);
 
 /*
  * To be called before an exposition: settles which domains are shown (topn.h) and
