@@ -82,12 +82,13 @@ $(OBJ)/%.o: %.c
 # What no #include names: the provider table is taken in by the assembler.
 $(OBJ)/lib/classify/provider_data.o: data/providers.tsv
 $(OBJ)/lib/classify/provider_data.o: LTO_COMPILE :=
-$(OBJ)/cmd/mailvane/%.o: CPPFLAGS += -Icmd/mailvane \
-	-DMAILVANE_VERSION='"$(VERSION)"' -DMAILVANE_REVISION='"$(REVISION)"'
+# version.h is written only where it says something new.
+$(shell mkdir -p $(OBJ) && printf '#define MAILVANE_VERSION "%s"\n#define MAILVANE_REVISION "%s"\n' \
+	'$(VERSION)' '$(REVISION)' >$(OBJ)/version.tmp && \
+	{ cmp -s $(OBJ)/version.tmp $(OBJ)/version.h || cp $(OBJ)/version.tmp $(OBJ)/version.h; })
+$(OBJ)/cmd/mailvane/%.o: CPPFLAGS += -Icmd/mailvane -I$(OBJ)
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
-
-.SECONDARY: $(FUZZ_LIB)
 
 # --- tests ---------------------------------------------------------------------
 
@@ -143,6 +144,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(FUZZ_OUT)/%)
 FUZZ_FLAGS := -g -O1 -std=c11 -D_GNU_SOURCE -fno-omit-frame-pointer \
 	-fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_LIB := $(LIB_SRC:%.c=$(FUZZ_OUT)/obj/%.o)
+.SECONDARY: $(FUZZ_LIB)
 
 $(FUZZ_OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -150,9 +152,9 @@ $(FUZZ_OUT)/obj/%.o: %.c
 
 $(FUZZ_OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB)
 	@echo "  FUZZ  $@"
-	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(PKG_CFLAGS) -o $@ $< $(FUZZ_LIB) $(PKG_LIBS)
+	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer $(PKG_CFLAGS) -MMD -MP -o $@ $< $(FUZZ_LIB) $(PKG_LIBS)
 
--include $(FUZZ_LIB:.o=.d)
+-include $(FUZZ_LIB:.o=.d) $(FUZZ_BIN:=.d)
 
 fuzz:
 	@$(MAKE) --no-print-directory deps-test
@@ -169,13 +171,14 @@ floors:
 # Every header compiles alone.
 headers:
 	@for h in $(shell find include lib cmd -name '*.h'); do \
-		$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) -fsyntax-only -x c $$h -Wno-unused-function \
+		$(CC) $(CPPFLAGS) -I$(OBJ) $(CFLAGS) $(PKG_CFLAGS) -fsyntax-only -x c $$h -Wno-unused-function \
 			-Wno-unused-macros || { echo "$$h does not compile alone"; exit 1; }; \
 	done
 
 lint:
+	@packaging/deps.sh clang-format clang-tidy
 	@clang-format --dry-run -Werror $(SOURCES)
-	@clang-tidy --quiet $(LIB_SRC) $(CMD_SRC) -- $(CPPFLAGS) -Icmd/mailvane $(CFLAGS) $(PKG_CFLAGS)
+	@clang-tidy --quiet $(LIB_SRC) $(CMD_SRC) -- $(CPPFLAGS) -Icmd/mailvane -I$(OBJ) $(CFLAGS) $(PKG_CFLAGS)
 
 # --- what must be installed (Debian 12) ----------------------------------------
 
@@ -206,5 +209,5 @@ clean:
 	rm -rf $(BUILD)
 
 help:
-	@sed -n 's/^# \{0,1\}//;1,/^$$/p' Makefile
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 	@echo "targets: all run check bench fuzz lint floors headers deps install uninstall clean"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs test programs and counts what they report.
 
-usage: run.py [--jobs N] NAME=COMMAND...
+usage: run.py NAME=COMMAND...
 
 A program that speaks TAP (cmocka's and our scripts do) counts by its "ok" and
 "not ok" lines; any other is one test by its exit status. A program that reports
@@ -9,7 +9,6 @@ nothing wrong and yet fails, or that reports fewer tests than it planned, counts
 as one failure: it died. What a failed program printed is shown. The last line is
 "N passed, N failed", and N skipped behind it if any were.
 """
-import concurrent.futures
 import os
 import re
 import shlex
@@ -47,23 +46,19 @@ def run(name, command):
 
 
 def main(argv):
-    jobs = 1
-    if argv[:1] == ['--jobs']:
-        jobs, argv = int(argv[1]), argv[2:]
     tests = [arg.split('=', 1) for arg in argv]
     totals = [0, 0, 0]
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for name, passed, failed, skipped, output in pool.map(lambda test: run(*test), tests):
-            for i, part in enumerate((passed, failed, skipped)):
-                totals[i] += len(part)
-            print('%-4s %-40s %d passed%s%s' % ('FAIL' if failed else 'ok', name, len(passed),
-                                               ', %d failed' % len(failed) if failed else '',
-                                               ', %d skipped' % len(skipped) if skipped else ''))
-            for line in skipped:
-                print('       skipped: ' + line)
-            if failed:
-                print(''.join('     | %s\n' % line for line in output.splitlines()[-200:]), end='')
-            sys.stdout.flush()
+    for name, passed, failed, skipped, output in (run(*test) for test in tests):
+        for i, part in enumerate((passed, failed, skipped)):
+            totals[i] += len(part)
+        print('%-4s %-40s %d passed%s%s' % ('FAIL' if failed else 'ok', name, len(passed),
+                                           ', %d failed' % len(failed) if failed else '',
+                                           ', %d skipped' % len(skipped) if skipped else ''))
+        for line in skipped:
+            print('       skipped: ' + line)
+        if failed:
+            print(''.join('     | %s\n' % line for line in output.splitlines()[-200:]), end='')
+        sys.stdout.flush()
     print('%d passed, %d failed%s' % (totals[0], totals[1], ', %d skipped' % totals[2] if totals[2] else ''))
     return 1 if totals[1] or not totals[0] else 0
 

@@ -22,7 +22,8 @@
 /* Where the usual syslog configurations write mail. */
 static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
 
-bool agent_drain(struct agent *agent, size_t bytes)
+/* True where all was read. */
+static bool drain(struct agent *agent, size_t bytes)
 {
     struct follow_block block;
     size_t done = 0;
@@ -40,11 +41,15 @@ bool agent_drain(struct agent *agent, size_t bytes)
     return false;
 }
 
+void agent_read(struct agent *agent, size_t bytes)
+{
+    if (!drain(agent, bytes))
+        loop_timer_arm(agent->loop, &agent->more, 0);
+}
+
 static void on_more(void *arg)
 {
-    struct agent *agent = arg;
-    if (!agent_drain(agent, TURN_BYTES))
-        loop_timer_arm(agent->loop, &agent->more, 0);
+    agent_read(arg, TURN_BYTES);
 }
 
 static void on_follow(void *arg)
@@ -97,20 +102,29 @@ static void on_http(void *arg)
     }
 }
 
-/* Watches what the last reading of Postfix' configuration was made from. */
+static void watch_dir(struct agent *agent, const char *dir)
+{
+    const uint32_t mask = IN_CLOSE_WRITE | IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVE_SELF;
+    if (watch_path(&agent->postfix, dir, mask) < 0)
+        log_warn(&agent->log, "%s: cannot be watched: %s", dir, strerror(errno));
+}
+
+/* Watches what was configured and what the last reading led to, whether it worked or not. */
 static void watch_postfix(struct agent *agent)
 {
     const struct postfix_cf *cf = sending_ips_postfix(agent->pipeline.sending_ips);
-    for (size_t i = 0; i < cf->dir_count; i++) {
-        if (watch_path(&agent->postfix, cf->dirs[i], IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0)
-            log_warn(&agent->log, "%s: cannot be watched: %s", cf->dirs[i], strerror(errno));
-    }
+    for (size_t i = 0; i < agent->config.postfix_dir_count; i++)
+        watch_dir(agent, agent->config.postfix_dirs[i]);
+    for (size_t i = 0; i < cf->dir_count; i++)
+        watch_dir(agent, cf->dirs[i]);
 }
 
 static void on_settled(void *arg)
 {
     struct agent *agent = arg;
     struct error err;
+    if (agent->config.postfix_dir_count == 0)
+        return;
     if (sending_ips_rebuild(agent->pipeline.sending_ips, &agent->config, &err) < 0)
         log_warn(&agent->log, "sending addresses stay as they were: %s", err.text);
     else
@@ -136,7 +150,9 @@ static int follow_one(struct agent *agent, const char *pattern, const char *form
         return -1;
     if (format)
         format_parse_name(format, &only);
-    stream_init(&agent->streams[source], pattern, only, time(NULL));
+    struct follow_stats stats;
+    follow_stats_get(agent->follow, (unsigned)source, &stats);
+    stream_init(&agent->streams[source], stats.pattern, only, time(NULL));
     log_info(&agent->log, "following %s, format %s", pattern, format ? format : "auto");
     if (access(pattern, R_OK) < 0 && errno == EACCES)
         log_warn(&agent->log, "%s: %s; nothing is counted from it until it can be read", pattern,
@@ -168,6 +184,8 @@ static int follow_sources_of(struct agent *agent, struct error *err)
 static int open_signals(struct agent *agent, struct error *err)
 {
     sigset_t set;
+    /* stderr may be a pipe whose reader is restarted. */
+    signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);

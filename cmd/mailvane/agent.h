@@ -30,10 +30,10 @@ struct agent {
     bool ready; /* all was read once that was there at the start */
 };
 
-/* Reads and counts what the logs hold now, at most so many bytes; true: all of it. */
-bool agent_drain(struct agent *agent, size_t bytes);
+/* Reads and counts what the logs hold now, at most so many bytes; the rest comes by itself. */
+void agent_read(struct agent *agent, size_t bytes);
 
-/* The pages of an agent; the array ends with path NULL and lives as long as the agent. */
+/* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4
 void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES]);
 

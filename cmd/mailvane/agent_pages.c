@@ -10,7 +10,7 @@
 static void report_source(struct agent *agent, unsigned source, int64_t now)
 {
     struct metrics *m = agent->pipeline.metrics;
-    const struct stream *stream = &agent->streams[source];
+    struct stream *stream = &agent->streams[source];
     struct follow_stats stats;
     follow_stats_get(agent->follow, source, &stats);
     uint16_t name = metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern));
@@ -65,7 +65,7 @@ static unsigned write_metrics(void *arg, struct strbuf *body)
     struct agent *agent = arg;
     int64_t now = time(NULL);
     follow_wake(agent->follow);
-    agent_drain(agent, SCRAPE_BYTES);
+    agent_read(agent, SCRAPE_BYTES);
     report_agent(agent, now);
     metrics_settle(agent->pipeline.metrics, now, false);
     text_write(body, agent->pipeline.metrics);
@@ -101,5 +101,5 @@ void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES])
                                   write_metrics, agent};
     pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent};
     pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent};
-    pages[3] = (struct http_page){"/", "text/html; charset=utf-8", write_landing, agent};
+    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent};
 }

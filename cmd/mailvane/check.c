@@ -113,6 +113,7 @@ int run_check(int argc, char **argv)
         check_providers(&found, &config);
         check_postfix(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
+        status = cli_flush() ? EXIT_WORLD : status;
     }
     config_release(&config);
     return status;

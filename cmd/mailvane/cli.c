@@ -64,6 +64,13 @@ int cli_fail(int status, const char *format, ...)
     return status;
 }
 
+int cli_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_DONE;
+    return cli_fail(EXIT_WORLD, "cannot write to stdout");
+}
+
 void cli_help(const char *usage, const char *about, const struct cli_flag *flags)
 {
     printf("usage: mailvane %s\n\n%s\n", usage, about);

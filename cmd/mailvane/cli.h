@@ -38,6 +38,9 @@ int cli_parse(int argc, char **argv, const struct cli_flag *flags, struct error 
 /* "mailvane: sentence" on stderr; returns status. */
 int cli_fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* At the end of the output: 0, or EXIT_WORLD with a sentence where some of it was lost. */
+int cli_flush(void);
+
 void cli_help(const char *usage, const char *about, const struct cli_flag *flags);
 
 int run_agent(int argc, char **argv);

@@ -67,7 +67,7 @@ static size_t word_length(struct slice s, bool *address)
         return len;
     while (len < s.len && is_local_byte(s.ptr[len]))
         len++;
-    *address = len && len + 1 < s.len && s.ptr[len] == '@' && s.ptr[len + 1] > ' ';
+    *address = len && len + 1 < s.len && s.ptr[len] == '@' && (unsigned char)s.ptr[len + 1] > ' ';
     return len;
 }
 

@@ -41,8 +41,7 @@ static int print_files(const struct config *config, enum format_id format, char 
         if (print_file(&p, &reader, *paths, format, &err) < 0)
             status = cli_fail(EXIT_WORLD, "%s", err.text);
     }
-    if (fflush(stdout) != 0)
-        status = cli_fail(EXIT_WORLD, "cannot write to stdout");
+    status = status ? status : cli_flush();
     file_reader_release(&reader);
     pipeline_release(&p);
     return status;

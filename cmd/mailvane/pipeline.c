@@ -13,7 +13,7 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
         .codes = (uint32_t)config->series_codes,
         .seed = seed,
     };
-    *p = (struct pipeline){.seed = seed, .providers = providers_new(seed)};
+    *p = (struct pipeline){.providers = providers_new(seed)};
     p->sending_ips = sending_ips_new(seed);
     p->formats = format_set_new(seed);
     p->metrics = metrics_new(&options);
@@ -99,7 +99,7 @@ void pipeline_count(struct pipeline *p, struct stream *stream, struct slice bloc
     }
 }
 
-void pipeline_report(struct pipeline *p, const struct stream *stream)
+void pipeline_report(struct pipeline *p, struct stream *stream)
 {
     struct metrics *m = p->metrics;
     uint16_t source = metrics_label(m, LABEL_SOURCE, slice_str(stream->name));
@@ -111,12 +111,11 @@ void pipeline_report(struct pipeline *p, const struct stream *stream)
                  metrics_label(m, LABEL_OUTCOME, slice_str(outcome_words[o]))}};
             /* No line without a format is anything but unknown. */
             if (f < FORMAT_COUNT || o == OUTCOME_UNKNOWN)
-                metrics_set(m, METRIC_LOG_LINES, key, (double)stream->outcomes[f][o]);
+                metrics_add(m, METRIC_LOG_LINES, key, stream->outcomes[f][o]);
+            stream->outcomes[f][o] = 0;
         }
     }
     struct series_key key = {{source}};
-    metrics_set(m, METRIC_LOG_READ_BYTES, key, (double)stream->bytes);
-    metrics_set(m, METRIC_LOG_LONG_LINES, key, (double)stream->long_lines);
     if (stream->last_time != TIME_UNKNOWN)
         metrics_set(m, METRIC_LOG_LAST_LINE, key, (double)stream->last_time);
 }

@@ -30,12 +30,11 @@ struct stream {
     int64_t last_time; /* of the last stamped line; TIME_UNKNOWN before */
     uint64_t lines;
     uint64_t bytes;
-    uint64_t long_lines;                                /* skipped: longer than the read buffer */
-    uint64_t outcomes[FORMAT_COUNT + 1][OUTCOME_COUNT]; /* by format; the last: none */
+    uint64_t outcomes[FORMAT_COUNT + 1]
+                     [OUTCOME_COUNT]; /* by format; the last: none. Not reported yet */
 };
 
 struct pipeline {
-    uint64_t seed;
     struct format_set *formats;
     struct providers *providers;
     struct sending_ips *sending_ips;
@@ -58,7 +57,7 @@ enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct sl
 /* Parses and counts a block of whole lines. */
 void pipeline_count(struct pipeline *p, struct stream *stream, struct slice block);
 
-/* Writes what the stream counted into the metrics on mailvane itself. */
-void pipeline_report(struct pipeline *p, const struct stream *stream);
+/* Moves what the stream counted since the last call into the metrics on mailvane itself. */
+void pipeline_report(struct pipeline *p, struct stream *stream);
 
 #endif

@@ -23,8 +23,12 @@ int file_reader_open(struct file_reader *r, const char *path, struct error *err)
     r->path = std ? "stdin" : path;
     block_reset(&r->blocks);
     int fd = std ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0)
         return error_set(err, "%s: %s", r->path, strerror(errno));
+    if (fstat(fd, &st) < 0) {
+        close(fd);
+        return error_set(err, "%s: cannot be looked at", r->path);
+    }
     if (S_ISDIR(st.st_mode)) {
         close(fd);
         return error_set(err, "%s: is a directory, not a log file", r->path);
@@ -42,10 +46,12 @@ int file_reader_next(struct file_reader *r, struct slice *lines, struct error *e
     switch (block_next(&r->blocks, r->source.fd, lines)) {
     case BLOCK_LINES:
         return 1;
-    case BLOCK_ERROR:
+    case BLOCK_ERROR: {
+        struct error ignored;
         error_set(err, "%s: %s", r->path, strerror(errno));
-        close(r->source.fd);
+        decompress_close(&r->source, r->path, &ignored);
         return -1;
+    }
     default:
         break;
     }

@@ -28,10 +28,12 @@ static int scan_file(struct pipeline *p, struct file_reader *reader, const char 
     uint64_t skipped = reader->blocks.skipped;
     while ((more = file_reader_next(reader, &block, err)) > 0)
         pipeline_count(p, &stream, block);
-    stream.long_lines = reader->blocks.skipped - skipped;
     totals->lines += stream.lines;
     totals->bytes += stream.bytes;
     pipeline_report(p, &stream);
+    struct series_key key = {{metrics_label(p->metrics, LABEL_SOURCE, slice_str(stream.name))}};
+    metrics_add(p->metrics, METRIC_LOG_READ_BYTES, key, stream.bytes);
+    metrics_add(p->metrics, METRIC_LOG_LONG_LINES, key, reader->blocks.skipped - skipped);
     return more;
 }
 
@@ -49,9 +51,9 @@ static int print_metrics(struct pipeline *p)
     struct strbuf out = STRBUF_INIT;
     metrics_settle(p->metrics, 0, true);
     text_write(&out, p->metrics);
-    bool written = fwrite(out.buf, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+    fwrite(out.buf, 1, out.len, stdout);
     strbuf_release(&out);
-    return written ? EXIT_DONE : cli_fail(EXIT_WORLD, "cannot write to stdout");
+    return cli_flush();
 }
 
 static int scan_files(const struct config *config, enum format_id format, char **paths)

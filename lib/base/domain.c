@@ -32,6 +32,11 @@ static struct slice to_a_labels(struct slice raw, char buf[DOMAIN_MAX + 1])
         strlen(ascii) <= DOMAIN_MAX) {
         memcpy(buf, ascii, strlen(ascii));
         out = slice_of(buf, strlen(ascii));
+        /* The mapping makes ASCII of look-alikes: a full stop, blanks, quotes. */
+        if (out.len && out.ptr[out.len - 1] == '.')
+            out.len--;
+        if (worst_fate(out) != KEEP)
+            out = SLICE_NONE;
     }
     idn2_free(ascii);
     return out;

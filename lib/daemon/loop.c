@@ -133,7 +133,7 @@ void loop_timer_arm(struct loop *loop, struct loop_timer *timer, int64_t ms)
     if (ms > TIMER_MS_MAX)
         ms = TIMER_MS_MAX;
     /* Rounded up here and down when it is looked at: never too early. 0 means "not armed". */
-    timer->due_ms = clock_ms(true) + ms;
+    timer->due_ms = ms ? clock_ms(true) + ms : clock_ms(false);
     if (!timer->due_ms)
         timer->due_ms = 1;
     struct loop_timer **at = &loop->timers;

@@ -77,7 +77,7 @@ union series_value *family_at(struct family *f, const struct series_key *key)
     if (number == UINT32_MAX) {
         f->folded++;
         for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
-            folded.value[i] = f->fold.value[i] ? DICT_OTHER : folded.value[i];
+            folded.value[i] = f->fold.value[i] && folded.value[i] ? DICT_OTHER : folded.value[i];
         number = find_or_add(f, &folded, f->limit - 1);
     }
     if (number == UINT32_MAX) {
@@ -86,7 +86,8 @@ union series_value *family_at(struct family *f, const struct series_key *key)
             folded.value[i] = folded.value[i] ? DICT_OTHER : 0;
         number = find_or_add(f, &folded, f->limit);
     }
-    return f->values + (size_t)(number == UINT32_MAX ? 0 : number) * f->width;
+    bug_if(number == UINT32_MAX);
+    return f->values + (size_t)number * f->width;
 }
 
 /* Adds a series' values to those of the same labels with `position` folded. */
@@ -127,10 +128,10 @@ void family_apply(struct family *f, unsigned position, const uint8_t *marks)
     for (uint32_t i = 0; i < before; i++) {
         uint8_t mark = marks[f->keys[i].value[position]];
         marked += mark != TOPN_KEEP;
-        if (mark == TOPN_FOLD || mark == TOPN_EVICT) {
+        if (mark == TOPN_FOLD || mark == TOPN_EVICT)
             pour(f, i, position);
-            f->folded++;
-        }
+        /* A hidden name that is still tracked is no victim of a limit. */
+        f->folded += mark == TOPN_EVICT;
     }
     if (marked)
         compact(f, position, marks);

@@ -146,15 +146,15 @@ static void apply_marks(struct metrics *m)
     topn_forget(&m->domains);
 }
 
-uint16_t metrics_domain(struct metrics *m, struct slice domain, int64_t now)
+uint16_t metrics_domain(struct metrics *m, struct slice domain)
 {
     if (domain.len == 0)
         return DICT_EMPTY;
-    uint16_t number = topn_touch(&m->domains, domain, now);
+    uint16_t number = topn_touch(&m->domains, domain);
     if (number == 0) {
         topn_prune(&m->domains);
         apply_marks(m);
-        number = topn_touch(&m->domains, domain, now);
+        number = topn_touch(&m->domains, domain);
     }
     return number ? number : DICT_OTHER;
 }

@@ -162,7 +162,7 @@ static const struct result_series *result_of(struct recorder *r, uint16_t provid
 /* Providers' names live in a table that never moves, so the pointer stands for the name. */
 static uint16_t provider_number(struct recorder *r, struct slice provider)
 {
-    unsigned slot = ((uintptr_t)provider.ptr >> 3) % PROVIDER_MEMOS;
+    unsigned slot = ((uintptr_t)provider.ptr >> 6) % PROVIDER_MEMOS;
     if (r->providers[slot].ptr != provider.ptr) {
         r->providers[slot].ptr = provider.ptr;
         r->providers[slot].number = metrics_label(r->metrics, LABEL_PROVIDER, provider);
@@ -178,7 +178,7 @@ static void record_delivery(struct recorder *r, const struct event *event)
     uint16_t ip = metrics_label(m, LABEL_SENDING_IP, d->sending_ip);
     uint16_t status = r->status[d->status];
     uint16_t dsn = dsn_number(r, d->dsn);
-    uint16_t domain = metrics_domain(m, d->domain, event->time);
+    uint16_t domain = metrics_domain(m, d->domain);
     const struct result_series *result = result_of(r, provider, ip, status, dsn);
     result->deliveries->n++;
     result->first->n += d->first;

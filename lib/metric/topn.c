@@ -27,7 +27,7 @@ void topn_release(struct topn *topn)
     *topn = (struct topn){0};
 }
 
-uint16_t topn_touch(struct topn *topn, struct slice name, int64_t now)
+uint16_t topn_touch(struct topn *topn, struct slice name)
 {
     uint16_t number = dict_try(&topn->dict, name);
     if (number <= DICT_OTHER)
@@ -35,7 +35,7 @@ uint16_t topn_touch(struct topn *topn, struct slice name, int64_t now)
     struct topn_slot *slot = &topn->slots[number];
     slot->seen++;
     topn->seen++;
-    slot->last = now > slot->last ? now : slot->last;
+    slot->last = topn->now;
     return number;
 }
 
@@ -73,12 +73,18 @@ void topn_prune(struct topn *topn)
     topn->seen /= 2;
 }
 
+/* Clocks may say anything, so nothing is added to what they say. */
+static bool is_silent(const struct topn_slot *slot, int64_t now)
+{
+    return now > slot->last && (uint64_t)now - (uint64_t)slot->last > TOPN_SILENCE;
+}
+
 /* Places are scarce and this name has been silent for long. */
 static void retire_silent(struct topn *topn, int64_t now)
 {
     for (uint32_t i = DICT_OTHER + 1; i < topn->dict.count && topn->shown >= topn->limit; i++) {
         struct topn_slot *slot = &topn->slots[i];
-        if (slot->shown && slot->last + TOPN_SILENCE < now) {
+        if (slot->shown && is_silent(slot, now)) {
             slot->shown = false;
             slot->seen = 0;
             topn->marks[i] = TOPN_DROP;
@@ -97,6 +103,7 @@ static bool deserves_place(const struct topn *topn, const struct topn_slot *slot
 
 void topn_settle(struct topn *topn, int64_t now, bool final)
 {
+    topn->now = now;
     uint32_t hidden = rank_hidden(topn);
     if (hidden)
         retire_silent(topn, now);
@@ -104,6 +111,7 @@ void topn_settle(struct topn *topn, int64_t now, bool final)
         struct topn_slot *slot = &topn->slots[topn->order[i]];
         slot->shown = deserves_place(topn, slot, final);
         topn->shown += slot->shown;
+        slot->last = slot->shown ? now : slot->last;
         if (!slot->shown)
             topn->marks[topn->order[i]] = TOPN_FOLD;
     }

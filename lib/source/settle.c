@@ -490,6 +490,8 @@ static void append(struct stream *stream, struct member *member)
 static void hold_current(struct plan *plan)
 {
     if (plan->same) {
+        if (!plan->restart)
+            plan->again = plan->stream->current->tail;
         plan->again.mark_end = plan->again.mark_len = plan->again.head_len = 0;
         plan->restart = true;
         return;

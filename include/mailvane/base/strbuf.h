@@ -2,7 +2,7 @@
  * A growing byte buffer for output: pages, JSON, messages.
  *
  * init with STRBUF_INIT, release when done, reset to reuse the memory. Appending
- * never fails (base/bug.h). buf[len] is always NUL, so that text can be printed.
+ * never fails (base/bug.h). After the first one buf[len] is NUL; before it, buf is NULL.
  * Not for the hot path: nothing that runs for each log line uses it.
  */
 #ifndef MAILVANE_BASE_STRBUF_H

@@ -7,8 +7,8 @@
  * nothing: what must be remembered from line to line lies in its state, whose size
  * is fixed when it is made.
  *
- * A format_set holds the state of every format for one stream of lines, and finds
- * the format of a line by its program.
+ * A format_set holds the state of every format for the logs of one host, whose queue
+ * ids do not repeat, and finds the format of a line by its program.
  */
 #ifndef MAILVANE_FORMAT_FORMAT_H
 #define MAILVANE_FORMAT_FORMAT_H

@@ -88,7 +88,7 @@ void metrics_free(struct metrics *m);
 /* The number of a label value. */
 uint16_t metrics_label(struct metrics *m, enum label label, struct slice value);
 /* The number of a recipient domain, DICT_OTHER for one that is not among the busiest. */
-uint16_t metrics_domain(struct metrics *m, struct slice domain, int64_t now);
+uint16_t metrics_domain(struct metrics *m, struct slice domain);
 
 void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n);
 /* Gauges, and counters whose value is kept elsewhere. */

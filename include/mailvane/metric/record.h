@@ -14,7 +14,11 @@ struct recorder;
 struct recorder *recorder_new(struct metrics *metrics);
 void recorder_free(struct recorder *recorder);
 
-/* Counts one event, with its provider and sending_ip filled in. Allocates nothing. */
+/*
+ * Counts one event, with its provider and sending_ip filled in. Allocates nothing.
+ * A provider's text must outlive the recorder and lie at one place for each name, as
+ * in classify/provider.h: its pointer is remembered for it.
+ */
 void record_event(struct recorder *recorder, const struct event *event);
 
 #endif

@@ -36,7 +36,7 @@ enum topn_mark {
 struct topn_slot {
     uint32_t seen; /* halved at each prune: the recent counts more */
     bool shown;
-    int64_t last; /* when last seen, seconds */
+    int64_t last; /* the exposition before it was seen last, seconds */
 };
 
 struct topn {
@@ -47,6 +47,7 @@ struct topn {
     uint32_t limit;          /* names shown at most */
     uint32_t shown;
     uint64_t seen; /* by all names; halved with them */
+    int64_t now;   /* of the last exposition: silence is measured in its clock, not the log's */
 };
 
 /* limit from 1 to TOPN_LIMIT_MAX. */
@@ -54,7 +55,7 @@ void topn_init(struct topn *topn, uint32_t limit, uint64_t seed);
 void topn_release(struct topn *topn);
 
 /* Counts a name and gives its number; 0: the table is full, topn_prune is due. */
-uint16_t topn_touch(struct topn *topn, struct slice name, int64_t now);
+uint16_t topn_touch(struct topn *topn, struct slice name);
 
 /* Marks what is let go to make room (EVICT). The caller applies the marks, then calls topn_forget.
  */
