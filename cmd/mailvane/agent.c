@@ -265,6 +265,7 @@ static int agent_run(struct agent *agent, bool from_start)
     struct error err;
     int status = EXIT_DONE;
     log_info(&agent->log, "mailvane %s, revision %s", MAILVANE_VERSION, MAILVANE_REVISION);
+    log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     agent_pages(agent, pages);
@@ -320,7 +321,8 @@ int run_agent(int argc, char **argv)
 {
     struct agent_flags given = {0};
     const struct cli_flag flags[] = {
-        {"config.file", "F", "Configuration file (YAML).", &given.config_file, NULL},
+        {"config.file", "F", "Configuration (default " SETUP_CONFIG_USUAL ", where it is).",
+         &given.config_file, NULL},
         {"web.listen-address", "ADDR", "Address to listen on (default :9925).", &given.listen,
          NULL},
         {"web.telemetry-path", "PATH", "Path of the metrics (default /metrics).", &given.path,
@@ -343,7 +345,10 @@ int run_agent(int argc, char **argv)
     }
     if (argv[operand])
         return cli_fail(EXIT_USAGE, "the agent takes no operand, but got \"%s\"", argv[operand]);
+    if (!given.config_file && access(SETUP_CONFIG_USUAL, F_OK) == 0)
+        given.config_file = SETUP_CONFIG_USUAL;
     struct agent *agent = must_calloc(1, sizeof(*agent));
+    agent->config_file = given.config_file;
     agent->signals = agent->postfix.fd = -1;
     int status;
     if (setup_config(&agent->config, given.config_file, &err) < 0 ||

@@ -14,6 +14,7 @@
 #define AGENT_LISTENS_MAX 16
 
 struct agent {
+    const char *config_file; /* NULL: none was read */
     struct config config;
     struct logger log;
     struct pipeline pipeline;

@@ -81,11 +81,11 @@ static void check_postfix(struct findings *f, const struct config *config)
 
 int run_check(int argc, char **argv)
 {
-    const char *config_file = "/etc/mailvane/mailvane.yml";
+    const char *config_file = SETUP_CONFIG_USUAL;
     bool help = false;
     const struct cli_flag flags[] = {
-        {"config.file", "F", "Configuration file (default /etc/mailvane/mailvane.yml).",
-         &config_file, NULL},
+        {"config.file", "F", "Configuration file (default " SETUP_CONFIG_USUAL ").", &config_file,
+         NULL},
         {"help", NULL, "Show this.", NULL, &help},
         {NULL},
     };

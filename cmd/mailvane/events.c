@@ -4,11 +4,8 @@
 #include "read.h"
 #include "setup.h"
 
-/* --with-recipients: set once, by the command line. */
-static bool with_recipients;
-
 static int print_file(struct pipeline *p, struct file_reader *reader, const char *path,
-                      enum format_id format, struct error *err)
+                      enum format_id format, bool with_recipients, struct error *err)
 {
     struct stream stream;
     struct slice block, line;
@@ -27,18 +24,20 @@ static int print_file(struct pipeline *p, struct file_reader *reader, const char
     return more;
 }
 
-static int print_files(const struct config *config, enum format_id format, char **paths)
+static int print_files(const struct config *config, enum format_id format, char **paths,
+                       const void *arg)
 {
     struct pipeline p;
     struct file_reader reader;
     struct error err;
     struct logger log = {.level = LOG_LEVEL_WARN};
+    const bool *with_recipients = arg;
     int status = EXIT_DONE;
     if (pipeline_init(&p, config, &log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     file_reader_init(&reader);
     for (; *paths; paths++) {
-        if (print_file(&p, &reader, *paths, format, &err) < 0)
+        if (print_file(&p, &reader, *paths, format, *with_recipients, &err) < 0)
             status = cli_fail(EXIT_WORLD, "%s", err.text);
     }
     status = status ? status : cli_flush();
@@ -49,12 +48,14 @@ static int print_files(const struct config *config, enum format_id format, char 
 
 int run_events(int argc, char **argv)
 {
+    bool with_recipients = false;
     const struct files_command command = {
         .name = "events",
         .about = "Prints one JSON object for each event that the log files tell of.",
         .more = {"with-recipients", NULL, "Print whole recipient addresses: personal data.", NULL,
                  &with_recipients},
         .run = print_files,
+        .arg = &with_recipients,
     };
     return files_command_run(&command, argc, argv);
 }

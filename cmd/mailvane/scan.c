@@ -56,8 +56,10 @@ static int print_metrics(struct pipeline *p)
     return cli_flush();
 }
 
-static int scan_files(const struct config *config, enum format_id format, char **paths)
+static int scan_files(const struct config *config, enum format_id format, char **paths,
+                      const void *arg)
 {
+    (void)arg;
     struct pipeline p;
     struct file_reader reader;
     struct error err;

@@ -3,12 +3,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-const char *setup_format_names(void)
+const char *setup_format_names(char names[SETUP_NAMES_MAX])
 {
-    static char names[256];
-    int len = snprintf(names, sizeof(names), "auto");
-    for (unsigned i = 0; i < FORMAT_COUNT && len < (int)sizeof(names); i++)
-        len += snprintf(names + len, sizeof(names) - (size_t)len, ", %s", formats[i]->name);
+    int len = snprintf(names, SETUP_NAMES_MAX, "auto");
+    for (unsigned i = 0; i < FORMAT_COUNT && len < SETUP_NAMES_MAX; i++)
+        len += snprintf(names + len, SETUP_NAMES_MAX - (size_t)len, ", %s", formats[i]->name);
     return names;
 }
 
@@ -16,11 +15,13 @@ const char *setup_format_names(void)
 static int check_formats(const struct config *config, const char *path, struct error *err)
 {
     enum format_id format;
+    char names[SETUP_NAMES_MAX];
     for (size_t i = 0; i < config->source_count; i++) {
         const struct config_source *source = &config->sources[i];
         if (source->format && !format_parse_name(source->format, &format))
             return error_set(err, "%s:%d:%d: unknown format \"%s\"; known are %s", path,
-                             source->line, source->column, source->format, setup_format_names());
+                             source->line, source->column, source->format,
+                             setup_format_names(names));
     }
     return 0;
 }
@@ -37,8 +38,9 @@ int files_command_run(const struct files_command *command, int argc, char **argv
 {
     const char *config_file = NULL, *format_name = "auto";
     bool help = false;
-    char format_help[300];
-    snprintf(format_help, sizeof(format_help), "How to read the lines: %s.", setup_format_names());
+    char names[SETUP_NAMES_MAX], format_help[SETUP_NAMES_MAX + 32];
+    snprintf(format_help, sizeof(format_help), "How to read the lines: %s.",
+             setup_format_names(names));
     const struct cli_flag flags[] = {
         {"config.file", "F", "Configuration: providers, sending addresses, limits.", &config_file,
          NULL},
@@ -61,14 +63,14 @@ int files_command_run(const struct files_command *command, int argc, char **argv
     }
     if (!format_parse_name(format_name, &format))
         return cli_fail(EXIT_USAGE, "%s: unknown format \"%s\"; known are %s", command->name,
-                        format_name, setup_format_names());
+                        format_name, setup_format_names(names));
     char *standard_input[] = {(char *)"-", NULL};
     char **paths = argv[operand] ? argv + operand : standard_input;
     if (!argv[operand] && isatty(STDIN_FILENO))
         return cli_fail(EXIT_USAGE, "%s: no file to read; see --help", command->name);
     int status = setup_config(&config, config_file, &err) < 0
                      ? cli_fail(EXIT_USAGE, "%s", err.text)
-                     : command->run(&config, format, paths);
+                     : command->run(&config, format, paths, command->arg);
     config_release(&config);
     return status;
 }

@@ -9,18 +9,23 @@
 #include "mailvane/config/config.h"
 #include "mailvane/format/format.h"
 
+/* Read where no file is named and this one is there. */
+#define SETUP_CONFIG_USUAL "/etc/mailvane/mailvane.yml"
+
 /* Reads the file over the defaults (NULL: defaults only) and checks what it names. */
 int setup_config(struct config *config, const char *path, struct error *err);
 
 /* "auto, postfix": for messages and --help. */
-const char *setup_format_names(void);
+#define SETUP_NAMES_MAX 256
+const char *setup_format_names(char names[SETUP_NAMES_MAX]);
 
 /* A subcommand over whole files: mailvane NAME [flags] [FILE...], stdin where none is given. */
 struct files_command {
     const char *name;
     const char *about;
     struct cli_flag more; /* a flag of its own; name NULL: none */
-    int (*run)(const struct config *config, enum format_id format, char **paths);
+    int (*run)(const struct config *config, enum format_id format, char **paths, const void *arg);
+    const void *arg; /* for run: what the flag of its own says */
 };
 
 /* Parses --config.file, --format and --help, loads the configuration and runs it. */
