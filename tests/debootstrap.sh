@@ -35,15 +35,16 @@ done
 repo=$(cd "$(dirname "$0")/.." && git rev-parse --show-toplevel)
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/mailvane-debian-XXXXXX")
+chmod 755 "$root" # it is "/" to users other than root, too
 
 # Every mount is below the root of this trial; nothing is removed while one is left.
 release() {
     trap - EXIT
     [ ! -s "$root/run.pid" ] || kill -s TERM -- "-$(cat "$root/run.pid")" 2>/dev/null || true
-    for at in dev/pts dev/shm dev proc; do
-        if mountpoint -q "$root/$at"; then umount "$root/$at" || umount -l "$root/$at"; fi
+    for at in /dev/pts /dev/shm /dev /proc ""; do
+        if mountpoint -q "$root$at"; then umount "$root$at" || umount -l "$root$at"; fi
     done
-    if grep -qF " $root/" /proc/mounts; then
+    if grep -qF " $root" /proc/mounts; then
         echo "debootstrap.sh: something is still mounted below $root, which stays" >&2
     elif [ "$keep" ]; then
         echo "kept: $root"
@@ -91,6 +92,8 @@ cp -n /usr/share/keyrings/debian-archive-* "$root/usr/share/keyrings/" 2>/dev/nu
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 
+# Mount namespaces can be made only where "/" is a mount.
+mount --bind "$root" "$root"
 mount -t proc proc "$root/proc"
 mount -t tmpfs -o mode=755 tmpfs "$root/dev"
 for node in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do

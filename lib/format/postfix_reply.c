@@ -87,15 +87,19 @@ static void quote_reply(struct slice reply, struct delivery *d)
 /* "REPLY (in reply to X)": Postfix' own words are the last, whatever the reply holds. */
 static void said(struct slice text, bool cut, struct delivery *d)
 {
-    struct slice mark = SLICE(" (in reply to ");
-    for (size_t at = cut ? 0 : text.len; at-- > 0;) {
-        if (text.ptr[at] != ' ' || !slice_starts(slice_skip(text, at), mark))
+    struct slice before = cut ? SLICE_NONE : text;
+    for (;;) {
+        size_t open = slice_rfind(before, '(');
+        if (open == before.len)
+            break;
+        struct slice what = slice_skip(text, open);
+        before = slice_head(text, open);
+        if (!slice_ends(before, SLICE(" ")) || !slice_take(&what, SLICE("(in reply to ")))
             continue;
-        struct slice what = slice_skip(text, at + mark.len);
         if (slice_ends(what, SLICE(")")))
             what.len--;
         d->phase = phase_by_prefix(what, ROWS(in_reply_to));
-        text = slice_head(text, at);
+        text = slice_head(before, open - 1);
         break;
     }
     quote_reply(text, d);
