@@ -1,6 +1,7 @@
 #include "agent.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -109,6 +110,18 @@ static void watch_dir(struct agent *agent, const char *dir)
         log_warn(&agent->log, "%s: cannot be watched: %s", dir, strerror(errno));
 }
 
+/* A file behind a symlink changes where it lies. */
+static void watch_target(struct agent *agent, const char *dir, const char *file)
+{
+    char path[PATH_MAX], target[PATH_MAX];
+    int len = snprintf(path, sizeof(path), "%s/%s", dir, file);
+    if (len < 0 || (size_t)len >= sizeof(path) || !realpath(path, target))
+        return;
+    char *slash = strrchr(target, '/');
+    slash[slash == target] = '\0';
+    watch_dir(agent, target);
+}
+
 /* Watches what was configured and what the last reading led to, whether it worked or not. */
 static void watch_postfix(struct agent *agent)
 {
@@ -117,6 +130,10 @@ static void watch_postfix(struct agent *agent)
         watch_dir(agent, agent->config.postfix_dirs[i]);
     for (size_t i = 0; i < cf->dir_count; i++)
         watch_dir(agent, cf->dirs[i]);
+    for (size_t i = 0; i < cf->dir_count; i++) {
+        watch_target(agent, cf->dirs[i], "main.cf");
+        watch_target(agent, cf->dirs[i], "master.cf");
+    }
 }
 
 static void on_settled(void *arg)
@@ -138,7 +155,9 @@ static void on_postfix_changed(void *arg)
     struct watch_event event;
     while (watch_next(&agent->postfix, &event))
         ;
-    loop_timer_arm(agent->loop, &agent->settle, SETTLE_MS);
+    /* Not moved by later events: somebody who keeps writing there must not put it off. */
+    if (!agent->settle.due_ms)
+        loop_timer_arm(agent->loop, &agent->settle, SETTLE_MS);
 }
 
 static int follow_one(struct agent *agent, const char *pattern, const char *format,
