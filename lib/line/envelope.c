@@ -154,7 +154,8 @@ static bool parse_same_head(const struct envelope_parser *parser, struct slice l
         !take_tag(&s, &out->program))
         return false;
     out->time = parser->head_time;
-    skip_solaris_id(&s);
+    if (s.len && s.ptr[0] == '[')
+        skip_solaris_id(&s);
     out->text = s;
     return true;
 }
