@@ -68,7 +68,10 @@ eval "$(apt-config shell HTTP Acquire::http::Proxy HTTPS Acquire::https::Proxy)"
 [ -z "${HTTP:-}" ] || export http_proxy="$HTTP"
 [ -z "${HTTPS:-}" ] || export https_proxy="$HTTPS"
 mirror=$(archive)
-[ -n "$mirror" ] || mirror=http://deb.debian.org/debian
+if [ -z "$mirror" ]; then
+    echo "debootstrap.sh: no apt source for Debian is set up here to take a mirror from" >&2
+    exit 2
+fi
 
 echo "== Debian $SUITE from $mirror into $root"
 debootstrap --variant=minbase --include=git,make,ca-certificates "$SUITE" "$root" "$mirror" \
