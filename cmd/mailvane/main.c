@@ -8,8 +8,8 @@
 #include "version.h"
 
 static const struct subcommand subcommands[] = {
-    {"scan", "FILE...", "read whole log files and print the metrics", run_scan},
-    {"events", "FILE...", "print one JSON object for each event in log files", run_events},
+    {"scan", "[FILE...]", "read whole log files and print the metrics", run_scan},
+    {"events", "[FILE...]", "print one JSON object for each event in log files", run_events},
     {"check", "", "check the configuration, files and formats", run_check},
 };
 
