@@ -133,15 +133,20 @@ static void put_code(json_t *object, unsigned code)
         set_word(object, "code", digits);
 }
 
+static json_t *seconds(uint64_t microseconds)
+{
+    return number((double)microseconds / 1e6);
+}
+
 static void put_delays(json_t *object, const struct delivery *d)
 {
     if (d->has_delay)
-        json_object_set_new_nocheck(object, "delay", number(d->delay));
+        json_object_set_new_nocheck(object, "delay", seconds(d->delay));
     if (!d->has_delays)
         return;
     json_t *list = json_array();
     for (int i = 0; i < DELAY_STAGES; i++)
-        json_array_append_new(list, number(d->delays[i]));
+        json_array_append_new(list, seconds(d->delays[i]));
     json_object_set_new_nocheck(object, "delays", list);
 }
 
@@ -174,7 +179,7 @@ static void put_tls(json_t *object, const struct event *event)
     set_word(object, "direction", event->tls.outbound ? "out" : "in");
     set_text(object, "host", event->tls.host);
     set_text(object, "provider", event->tls.provider);
-    set_text(object, "trust", event->tls.trust);
+    set_word(object, "trust", trust_words[event->tls.trust]);
     set_text(object, "protocol", event->tls.protocol);
 }
 

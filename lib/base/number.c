@@ -1,26 +1,30 @@
 #include "mailvane/base/number.h"
 
-const double number_scale[NUMBER_PLACES_MAX + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+const uint32_t number_unit[NUMBER_PLACES_MAX + 1] = {1000000, 100000, 10000, 1000, 100, 10, 1};
 
-const char *number_read_slowly(const char *from, const char *end, double *out)
+static const char *read_digits(const char *p, const char *end, uint64_t *value)
 {
-    const char *p = from, *point = NULL;
-    uint64_t value = 0;
-    unsigned digits = 0;
-    for (; p < end; p++) {
-        if (*p == '.' && !point && p > from) {
-            point = p;
-            continue;
-        }
-        if (!byte_is_digit(*p))
-            break;
-        value = value * 10 + (uint64_t)(*p - '0');
-        if (++digits > NUMBER_DIGITS_MAX)
-            return NULL;
+    for (; p < end && byte_is_digit(*p); p++) {
+        if (*value < UINT64_MAX / 100)
+            *value = *value * 10 + (uint64_t)(*p - '0');
     }
-    size_t places = point ? (size_t)(p - point) - 1 : 0;
-    if (p == from || places > NUMBER_PLACES_MAX)
+    return p;
+}
+
+const char *number_read_slowly(const char *from, const char *end, uint64_t *out)
+{
+    uint64_t value = 0;
+    const char *p = read_digits(from, end, &value);
+    if (p == from || p - from > NUMBER_DIGITS_MAX)
         return NULL;
-    *out = (double)value / number_scale[places];
+    size_t places = 0;
+    if (p < end && *p == '.') {
+        const char *behind = p + 1;
+        p = read_digits(behind, end, &value);
+        places = (size_t)(p - behind);
+    }
+    if (places > NUMBER_PLACES_MAX)
+        return NULL;
+    *out = value * number_unit[places];
     return p;
 }

@@ -77,17 +77,17 @@ static void put_sample(struct strbuf *out, const struct metrics *metrics,
     strbuf_add_str(out, "\n");
 }
 
-/* One line of a histogram up to its value: name_suffix{labels,le="bound"}. */
+/* One line of a histogram up to its value: name_suffix{labels,le="bound"}; bound 0 is +Inf. */
 static void put_histogram_head(struct strbuf *out, const struct metrics *metrics,
                                const struct metric_row *row, const struct series_key *key,
-                               const char *suffix, const double *bound)
+                               const char *suffix, double bound)
 {
     strbuf_addf(out, "%s%s", row->name, suffix);
     bool any = put_labels(out, metrics, row, key);
     if (strcmp(suffix, "_bucket") == 0) {
         strbuf_add_str(out, any ? ",le=\"" : "{le=\"");
-        if (bound)
-            put_double(out, *bound, true);
+        if (bound > 0)
+            put_double(out, bound, true);
         else
             strbuf_add_str(out, "+Inf");
         strbuf_add_str(out, "\"");
@@ -105,13 +105,13 @@ static void put_histogram(struct strbuf *out, const struct metrics *metrics,
     for (unsigned i = 0; i <= buckets.count; i++) {
         total += value[i].n;
         put_histogram_head(out, metrics, row, key, "_bucket",
-                           i < buckets.count ? &buckets.bounds[i] : NULL);
+                           i < buckets.count ? (double)buckets.bounds[i] / buckets.parts : 0);
         strbuf_addf(out, "%" PRIu64 "\n", total);
     }
-    put_histogram_head(out, metrics, row, key, "_sum", NULL);
-    put_double(out, value[buckets.count + 1].x, false);
+    put_histogram_head(out, metrics, row, key, "_sum", 0);
+    put_double(out, (double)value[buckets.count + 1].n / buckets.parts, false);
     strbuf_add_str(out, "\n");
-    put_histogram_head(out, metrics, row, key, "_count", NULL);
+    put_histogram_head(out, metrics, row, key, "_count", 0);
     strbuf_addf(out, "%" PRIu64 "\n", total);
 }
 

@@ -138,8 +138,6 @@ static const uint8_t id_bytes[256] = {
 
 static bool is_queue_id(struct slice s)
 {
-    if (s.len >= 8 && s.len <= 16 && scan_all_hex(s.ptr, s.len))
-        return true;
     uint8_t kind = HEX | LONG;
     for (const char *p = s.ptr, *end = slice_end(s); p < end; p++)
         kind &= id_bytes[(unsigned char)*p];
@@ -150,22 +148,26 @@ bool postfix_take_queue_id(struct slice *text, struct slice *queue_id)
 {
     const char *from = text->ptr, *end = slice_end(*text);
     const char *limit = text->len > QUEUE_ID_MAX ? from + QUEUE_ID_MAX : end;
-    const char *p = scan_to2(from, limit, ':', ' ');
-    if (p + 1 >= limit || *p != ':' || p[1] != ' ' || !is_queue_id(slice_between(from, p)))
+    const char *p = from + scan_hex(from, limit);
+    bool hex = p - from >= 5 && p < limit && *p == ':';
+    if (!hex)
+        p = scan_to2(p, limit, ':', ' ');
+    if (p + 1 >= limit || *p != ':' || p[1] != ' ' ||
+        (!hex && !is_queue_id(slice_between(from, p))))
         return false;
     *queue_id = slice_between(from, p);
     *text = slice_between(p + 2, end);
     return true;
 }
 
-bool postfix_take_peer(struct slice *s, struct peer *out)
+const char *postfix_peer_end(const char *from, const char *open, const char *end, struct peer *out)
 {
-    const char *from = s->ptr, *end = slice_end(*s);
-    const char *limit = s->len > PEER_MAX ? from + PEER_MAX : end;
-    const char *open = scan_to(from, limit, '[');
+    const char *limit = end - from > PEER_MAX ? from + PEER_MAX : end;
+    if (open >= limit || *open != '[')
+        return NULL;
     const char *close = scan_to(open, limit, ']');
     if (close == limit)
-        return false;
+        return NULL;
     out->host = slice_between(from, open);
     out->addr = slice_between(open + 1, close);
     const char *p = close + 1;
@@ -173,8 +175,17 @@ bool postfix_take_peer(struct slice *s, struct peer *out)
         for (p++; p < end && byte_is_digit(*p); p++)
             ;
     }
-    *s = slice_between(p, end);
-    return true;
+    return p;
+}
+
+bool postfix_take_peer(struct slice *s, struct peer *out)
+{
+    const char *from = s->ptr, *end = slice_end(*s);
+    const char *limit = s->len > PEER_MAX ? from + PEER_MAX : end;
+    const char *p = postfix_peer_end(from, scan_to(from, limit, '['), end, out);
+    if (p)
+        *s = slice_between(p, end);
+    return p;
 }
 
 /* msg_warn, msg_error, msg_fatal and msg_panic put their word in front (msg(3)). */
@@ -186,6 +197,10 @@ static enum severity take_severity(struct slice *text)
         [SEVERITY_FATAL] = SLICE_INIT("fatal: "),
         [SEVERITY_PANIC] = SLICE_INIT("panic: "),
     };
+    /* Most lines are told by their first byte. */
+    char c = text->len ? text->ptr[0] : ' ';
+    if (c != 'w' && c != 'e' && c != 'f' && c != 'p')
+        return SEVERITY_NONE;
     for (int i = SEVERITY_WARNING; i < SEVERITY_COUNT; i++) {
         if (slice_take(text, words[i]))
             return (enum severity)i;
@@ -300,7 +315,10 @@ static enum outcome parse_message_line(struct postfix *p, enum postfix_service s
     switch (service) {
     case POSTFIX_SMTPD:
         /* client=: cleanup's message-id= follows, and is the birth of every message. */
-        return slice_starts(text, SLICE("client=")) ? OUTCOME_QUIET : postfix_smtpd(text, out);
+        if (!slice_starts(text, SLICE("client=")))
+            return postfix_smtpd(text, out);
+        correlate_expect(p->correlate, out->queue_id);
+        return OUTCOME_QUIET;
     case POSTFIX_CLEANUP:
         return result ? postfix_delivery(p, POSTFIX_ERROR, env, text, out)
                       : postfix_cleanup(p, text, out);

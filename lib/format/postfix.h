@@ -65,5 +65,7 @@ struct peer {
     struct slice addr;
 };
 bool postfix_take_peer(struct slice *s, struct peer *out);
+/* The same of a host that begins at `from`, with its bracket at `open`: where it ends, or NULL. */
+const char *postfix_peer_end(const char *from, const char *open, const char *end, struct peer *out);
 
 #endif

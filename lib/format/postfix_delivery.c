@@ -8,15 +8,16 @@
  * in the queue before this attempt: the first part of delays=. It decides where
  * the message is not remembered.
  */
-#define RETRY_SECONDS 300.0
+#define RETRY_SECONDS (300 * NUMBER_ONE)
 
-/* The fields of a delivery line, read by name: versions add and reorder them. */
-enum field { FIELD_TO, FIELD_RELAY, FIELD_DELAY, FIELD_DELAYS, FIELD_DSN, FIELD_IGNORED, FIELDS };
-
-struct fields {
-    struct slice value[FIELDS];
-    struct slice status;
+/* What a delivery line says, while it is read. */
+struct reading {
+    struct slice line; /* what is left of it */
+    enum postfix_service service;
+    bool cut; /* the line was, at Postfix' limit */
+    bool has_dsn;
     struct slice text; /* within the parentheses behind status= */
+    struct delivery *d;
 };
 
 static const struct {
@@ -90,108 +91,80 @@ static void take_plain(struct slice *s, struct slice *out)
     *s = slice_between(p, end);
 }
 
-/* Keys differ in length and first byte; the rest is compared once. */
-static enum field field_of(struct slice key)
+/* Behind the separator that ends a field at p; NULL where the field goes on. */
+static inline const char *behind_separator(const char *p, const char *end)
 {
-    switch (key.len) {
-    case 2:
-        return slice_eq(key, SLICE("to")) ? FIELD_TO : FIELD_IGNORED;
-    case 3:
-        return slice_eq(key, SLICE("dsn")) ? FIELD_DSN : FIELD_IGNORED;
-    case 5:
-        if (slice_eq(key, SLICE("relay")))
-            return FIELD_RELAY;
-        return slice_eq(key, SLICE("delay")) ? FIELD_DELAY : FIELD_IGNORED;
-    case 6:
-        return slice_eq(key, SLICE("delays")) ? FIELD_DELAYS : FIELD_IGNORED;
-    default:
-        return FIELD_IGNORED;
+    if (end - p >= 2 && p[0] == ',' && p[1] == ' ' && (end - p == 2 || p[2] != ' '))
+        return p + 2;
+    if (p < end &&
+        (*p == ',' ? p + 1 == end || p[1] == ' ' : *p == ' ' && key_length(p + 1, end) > 0)) {
+        p += *p == ',';
+        while (p < end && *p == ' ')
+            p++;
+        return p;
     }
+    return p == end ? p : NULL;
 }
 
-/* Takes a value off, with the separator behind it. */
-static inline bool take_value(struct slice *s, struct slice *value)
+/* Moves behind a field that ends at p, and says whether one can end there. */
+static inline bool end_field(struct reading *r, const char *p)
 {
+    const char *end = slice_end(r->line);
+    const char *next = p ? behind_separator(p, end) : NULL;
+    if (next)
+        r->line = slice_between(next, end);
+    return next;
+}
+
+/* Any value, up to where a field ends. */
+static bool take_any(struct reading *r)
+{
+    struct slice value;
+    if (r->line.len && r->line.ptr[0] == '<') {
+        if (!take_bracketed(&r->line, &value))
+            return false;
+    } else {
+        take_plain(&r->line, &value);
+    }
+    return end_field(r, r->line.ptr);
+}
+
+static bool take_to(struct reading *r)
+{
+    struct slice *s = &r->line;
     if (s->len == 0 || s->ptr[0] != '<')
-        take_plain(s, value);
-    else if (!take_bracketed(s, value))
+        take_plain(s, &r->d->recipient);
+    else if (!take_bracketed(s, &r->d->recipient))
         return false;
-    const char *p = s->ptr, *end = slice_end(*s);
-    if (p < end && *p == ',')
-        p++;
-    while (p < end && *p == ' ')
-        p++;
-    *s = slice_between(p, end);
-    return true;
+    return end_field(r, s->ptr);
 }
 
-/* Takes one "key=value" off. */
-static bool take_field(struct slice *s, struct fields *f)
+static bool take_delay(struct reading *r)
 {
-    size_t len = key_length(s->ptr, slice_end(*s));
-    if (len == 0)
-        return false;
-    struct slice *value = &f->value[field_of(slice_head(*s, len))];
-    *s = slice_skip(*s, len + 1);
-    return take_value(s, value);
+    const char *p = number_read(r->line.ptr, slice_end(r->line), &r->d->delay);
+    r->d->has_delay = end_field(r, p);
+    return r->d->has_delay || take_any(r);
 }
 
-/*
- * The same for a key that is expected here; if another one stands here, nothing is
- * done. Inlined, so that the key is compared as a constant.
- */
-__attribute__((always_inline)) static inline bool take_expected(struct slice *s, struct slice key,
-                                                                struct slice *value)
+/* "0.25/0.01/0.04/0.16" and nothing behind it. */
+static bool take_delays(struct reading *r)
 {
-    return !slice_take(s, key) || take_value(s, value);
-}
-
-/*
- * Reads fields up to status=, which is the last: what stands in parentheses behind
- * it is quoted from a remote, and no field is looked for there. The usual order is
- * tried first, key by key, since that is what a log is full of.
- */
-static bool read_fields(struct slice s, bool cut, struct fields *f)
-{
-    if (!take_expected(&s, SLICE("to="), &f->value[FIELD_TO]) ||
-        !take_expected(&s, SLICE("relay="), &f->value[FIELD_RELAY]) ||
-        !take_expected(&s, SLICE("conn_use="), &f->value[FIELD_IGNORED]) ||
-        !take_expected(&s, SLICE("delay="), &f->value[FIELD_DELAY]) ||
-        !take_expected(&s, SLICE("delays="), &f->value[FIELD_DELAYS]) ||
-        !take_expected(&s, SLICE("dsn="), &f->value[FIELD_DSN]))
-        return false;
-    while (!slice_take(&s, SLICE("status="))) {
-        if (!take_field(&s, f))
-            return false;
+    const char *p = r->line.ptr, *end = slice_end(r->line);
+    for (int i = 0; p && i < DELAY_STAGES; i++) {
+        if (i && (p == end || *p++ != '/'))
+            p = NULL;
+        else
+            p = number_read(p, end, &r->d->delays[i]);
     }
-    f->status = slice_cut(&s, ' ');
-    slice_take(&s, SLICE("("));
-    if (!cut && slice_ends(s, SLICE(")")))
-        s.len--;
-    f->text = s;
-    return true;
+    r->d->has_delays = end_field(r, p);
+    return r->d->has_delays || take_any(r);
 }
 
-/*
- * "0.25/0.01/0.04/0.16" and nothing behind it. Numbers are read up to the line's end
- * and must end where their field does: there is room to read them by the word.
- */
-static bool parse_delays(struct slice s, const char *line_end, double out[DELAY_STAGES])
+static bool take_dsn(struct reading *r)
 {
-    const char *p = s.ptr;
-    for (int i = 0; i < DELAY_STAGES; i++) {
-        if (i && *p++ != '/')
-            return false;
-        p = number_read(p, line_end, &out[i]);
-        if (!p || p >= line_end)
-            return false;
-    }
-    return p == slice_end(s);
-}
-
-static bool parse_delay(struct slice s, const char *line_end, double *out)
-{
-    return s.len && number_read(s.ptr, line_end, out) == slice_end(s);
+    struct slice rest = r->line;
+    r->has_dsn = dsn_take(&rest, &r->d->dsn) && end_field(r, rest.ptr);
+    return r->has_dsn || take_any(r);
 }
 
 /* This machine, as far as an address can tell: a socket's path or a loopback address. */
@@ -201,24 +174,110 @@ static bool is_this_machine(struct slice addr)
            slice_eq(addr, SLICE("::1"));
 }
 
-/* relay=host[addr]:port, relay=none, or the name of a local agent's service. */
-static void parse_relay(struct slice relay, enum postfix_service service, struct delivery *d)
+/* The line reaches behind the address: there is room to look at it in one step. */
+static void set_relay(struct reading *r, const struct peer *peer, const char *line_end)
 {
-    struct peer peer = {.host = relay};
-    struct slice rest = relay;
-    d->local = service >= POSTFIX_LOCAL && service <= POSTFIX_DISCARD;
-    if (d->local || relay.len == 0 || slice_eq(relay, SLICE("none")))
-        return;
-    postfix_take_peer(&rest, &peer);
+    struct delivery *d = r->d;
     d->connected = true;
-    d->relay_host = peer.host;
-    d->local = service == POSTFIX_LMTP && is_this_machine(peer.addr);
+    d->relay_host = peer->host;
+    d->local = r->service == POSTFIX_LMTP && is_this_machine(peer->addr);
     /* An IPv4 address has neither; a socket's path has a slash and is no address. */
-    const char *end = slice_end(peer.addr);
-    const char *mark = scan_to2(peer.addr.ptr, end, ':', '/');
+    const char *end = slice_end(peer->addr);
+    const char *mark = scan_to2(peer->addr.ptr, line_end, ':', '/');
     d->relay_ipv6 = mark < end && *mark == ':';
-    if (mark == end || d->relay_ipv6)
-        d->relay_ip = peer.addr;
+    if (mark >= end || d->relay_ipv6)
+        d->relay_ip = peer->addr;
+}
+
+/* "host[addr]:port" and a separator: as nearly every relay is written. */
+static bool take_relay_peer(struct reading *r)
+{
+    struct peer peer;
+    const char *from = r->line.ptr, *end = slice_end(r->line);
+    const char *open = scan_to3(from, end, '[', ',', ' ');
+    if (!end_field(r, postfix_peer_end(from, open, end, &peer)))
+        return false;
+    set_relay(r, &peer, end);
+    return true;
+}
+
+/* relay=host[addr]:port, relay=none, or the name of a local agent's service. */
+static bool take_relay(struct reading *r)
+{
+    struct slice value;
+    if (r->d->local)
+        return take_any(r);
+    if (take_relay_peer(r))
+        return true;
+    take_plain(&r->line, &value);
+    struct peer peer = {.host = value, .addr = slice_skip(value, value.len)};
+    if (value.len && !slice_eq(value, SLICE("none"))) {
+        postfix_take_peer(&value, &peer);
+        set_relay(r, &peer, slice_end(r->line));
+    }
+    return end_field(r, r->line.ptr);
+}
+
+/* The fields that count, in their usual order; versions add and reorder them. */
+#define FIELDS(FIELD)                                                                              \
+    FIELD("to=", take_to)                                                                          \
+    FIELD("relay=", take_relay)                                                                    \
+    FIELD("conn_use=", take_any)                                                                   \
+    FIELD("delay=", take_delay)                                                                    \
+    FIELD("delays=", take_delays)                                                                  \
+    FIELD("dsn=", take_dsn)
+
+/* Takes one "key=value" off, whichever it is. */
+static bool take_field(struct reading *r)
+{
+#define FIELD(key, take)                                                                           \
+    if (slice_take(&r->line, SLICE(key)))                                                          \
+        return take(r);
+    FIELDS(FIELD)
+#undef FIELD
+    size_t len = key_length(r->line.ptr, slice_end(r->line));
+    r->line = slice_skip(r->line, len + 1);
+    return len > 0 && take_any(r);
+}
+
+/*
+ * Reads fields up to status=, which is the last: what stands in parentheses behind
+ * it is quoted from a remote, and no field is looked for there. The usual order is
+ * tried first, key by key, since that is what a log is full of.
+ */
+static bool take_fields(struct reading *r)
+{
+#define FIELD(key, take)                                                                           \
+    if (slice_take(&r->line, SLICE(key)) && !take(r))                                              \
+        return false;
+    FIELDS(FIELD)
+#undef FIELD
+    while (!slice_take(&r->line, SLICE("status="))) {
+        if (!take_field(r))
+            return false;
+    }
+    return true;
+}
+
+/* "sent (250 ok)": the word decides what happened, the text is somebody's quotation. */
+static enum event_kind take_status(struct reading *r)
+{
+    enum event_kind kind = EVENT_NONE;
+    struct slice *s = &r->line;
+    for (size_t i = 0; i < sizeof(status_rows) / sizeof(status_rows[0]); i++) {
+        if (slice_take(s, status_rows[i].word)) {
+            r->d->status = status_rows[i].status;
+            kind = status_rows[i].kind;
+            break;
+        }
+    }
+    if (!slice_take(s, SLICE(" ")) && s->len)
+        return EVENT_NONE;
+    slice_take(s, SLICE("("));
+    if (!r->cut && slice_ends(*s, SLICE(")")))
+        s->len--;
+    r->text = *s;
+    return kind;
 }
 
 /* The enhanced code where the log has none: the reply's, else its class, else the status' own. */
@@ -246,19 +305,18 @@ static bool tried_this_machine(enum postfix_service service, const struct delive
            postfix_take_peer(&text, &peer) && is_this_machine(peer.addr);
 }
 
-static void read_result(const struct fields *f, bool cut, enum postfix_service service,
-                        struct delivery *d)
+static void read_result(const struct reading *r)
 {
-    bool remote = service <= POSTFIX_LMTP;
+    struct delivery *d = r->d;
+    bool remote = r->service <= POSTFIX_LMTP;
     if (d->status == STATUS_SENT || d->status == STATUS_DELIVERABLE) {
-        d->reply = f->text;
-        d->code = remote ? reply_code(f->text) : 0;
+        d->reply = r->text;
+        d->code = remote ? reply_code(r->text) : 0;
     } else {
-        dsn_parse(f->value[FIELD_DSN], &d->dsn);
-        postfix_failure_text(f->text, cut, service, d);
-        d->local = d->local || tried_this_machine(service, d, f->text);
+        postfix_failure_text(r->text, r->cut, r->service, d);
+        d->local = d->local || tried_this_machine(r->service, d, r->text);
     }
-    if (!dsn_parse(f->value[FIELD_DSN], &d->dsn))
+    if (!r->has_dsn)
         d->dsn = infer_dsn(d);
 }
 
@@ -266,7 +324,7 @@ static void read_result(const struct fields *f, bool cut, enum postfix_service s
 static void correlate_delivery(struct postfix *p, struct slice queue_id, struct delivery *d)
 {
     enum attempt attempt = correlate_attempt(p->correlate, queue_id, d->recipient);
-    double waited = d->has_delays ? d->delays[DELAY_BEFORE_QUEUE] : d->delay;
+    uint64_t waited = d->has_delays ? d->delays[DELAY_BEFORE_QUEUE] : d->delay;
     d->first = attempt == ATTEMPT_FIRST || (attempt == ATTEMPT_UNKNOWN && waited < RETRY_SECONDS);
     if (d->status != STATUS_DEFERRED)
         return;
@@ -284,32 +342,25 @@ static void correlate_delivery(struct postfix *p, struct slice queue_id, struct 
 enum outcome postfix_delivery(struct postfix *p, enum postfix_service service,
                               const struct envelope *env, struct slice rest, struct event *out)
 {
-    struct fields f = {0};
     struct delivery *d = &out->delivery;
-    bool cut = env->text.len >= POSTFIX_RECORD_MAX;
-    const char *line_end = slice_end(env->text);
-    if (!read_fields(rest, cut, &f))
-        return OUTCOME_MALFORMED;
-    *d = (struct delivery){.recipient = f.value[FIELD_TO]};
+    struct reading r = {
+        .line = rest,
+        .service = service,
+        .cut = env->text.len >= POSTFIX_RECORD_MAX,
+        .d = d,
+    };
+    *d = (struct delivery){.local = service >= POSTFIX_LOCAL && service <= POSTFIX_DISCARD};
     out->kind = EVENT_NONE;
-    for (size_t i = 0; i < sizeof(status_rows) / sizeof(status_rows[0]); i++) {
-        if (slice_eq(f.status, status_rows[i].word)) {
-            d->status = status_rows[i].status;
-            out->kind = status_rows[i].kind;
-            break;
-        }
-    }
+    if (!take_fields(&r))
+        return OUTCOME_MALFORMED;
+    out->kind = take_status(&r);
     if (out->kind == EVENT_NONE)
         return OUTCOME_MALFORMED;
-    d->domain = domain_canonical(address_domain(f.value[FIELD_TO]), p->domain);
+    d->domain = domain_canonical(address_domain(d->recipient), p->domain);
     /* lmtp(8) and smtp(8) may share a syslog_name, but not the address that they bind. */
     d->origin = service == POSTFIX_LMTP ? env->program
                                         : slice_head(env->program, slice_rfind(env->program, '/'));
-    d->has_delay = parse_delay(f.value[FIELD_DELAY], line_end, &d->delay);
-    d->has_delays =
-        f.value[FIELD_DELAYS].len && parse_delays(f.value[FIELD_DELAYS], line_end, d->delays);
-    parse_relay(f.value[FIELD_RELAY], service, d);
-    read_result(&f, cut, service, d);
+    read_result(&r);
     if (out->kind == EVENT_DELIVERY)
         correlate_delivery(p, out->queue_id, d);
     return OUTCOME_EVENT;

@@ -97,11 +97,8 @@ static void pour(struct family *f, uint32_t number, unsigned position)
     key.value[position] = DICT_OTHER;
     union series_value *to = family_at(f, &key);
     const union series_value *from = f->values + (size_t)number * f->width;
-    uint32_t counts = f->width > 1 ? f->width - 1 : 1;
-    for (uint32_t i = 0; i < counts; i++)
+    for (uint32_t i = 0; i < f->width; i++)
         to[i].n += from[i].n;
-    if (f->width > 1)
-        to[counts].x += from[counts].x;
 }
 
 /* Moves what is kept together and indexes it anew. */

@@ -29,35 +29,37 @@ static const uint32_t label_limits[LABEL_COUNT] = {
 };
 #undef LABEL
 
-static const double bounds_seconds[] = {0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 14400, 86400};
-static const double bounds_bytes[] = {1024,    4096,    16384,    65536,   262144,
-                                      1048576, 4194304, 16777216, 67108864};
-static const double bounds_count[] = {1, 2, 5, 10, 20, 50, 100, 500, 1000};
+#define MS UINT64_C(1000) /* in microseconds */
+#define S  (1000 * MS)
+static const uint64_t bounds_seconds[] = {100 * MS, 500 * MS, 1 * S,     2500 * MS,
+                                          5 * S,    10 * S,   30 * S,    60 * S,
+                                          300 * S,  1800 * S, 14400 * S, 86400 * S};
+#undef MS
+#undef S
+static const uint64_t bounds_bytes[] = {1024,    4096,    16384,    65536,   262144,
+                                        1048576, 4194304, 16777216, 67108864};
+static const uint64_t bounds_count[] = {1, 2, 5, 10, 20, 50, 100, 500, 1000};
 
-#define BUCKETS(bounds)                                                                            \
+#define BUCKETS(parts, bounds)                                                                     \
     {                                                                                              \
-        sizeof(bounds) / sizeof((bounds)[0]), bounds                                               \
+        sizeof(bounds) / sizeof((bounds)[0]), parts, bounds                                        \
     }
 static const struct buckets bucket_rows[METRIC_TYPES] = {
-    [HISTOGRAM_SECONDS] = BUCKETS(bounds_seconds),
-    [HISTOGRAM_BYTES] = BUCKETS(bounds_bytes),
-    [HISTOGRAM_COUNT] = BUCKETS(bounds_count),
+    [HISTOGRAM_SECONDS] = BUCKETS(1000000, bounds_seconds),
+    [HISTOGRAM_BYTES] = BUCKETS(1, bounds_bytes),
+    [HISTOGRAM_COUNT] = BUCKETS(1, bounds_count),
 };
 
 /*
  * Where a value falls cannot be predicted, so its bucket is not searched for. No two
- * bounds lie in one octave [2^n, 2^(n+1)): the octave, which is a double's exponent,
- * says how many bounds are below it, and one comparison is left.
+ * bounds lie in one octave [2^n, 2^(n+1)): the octave says how many bounds are below
+ * it, and one comparison is left.
  */
-#define OCTAVES    64
-#define OCTAVE_MIN -16
+#define OCTAVES 64
 
-static unsigned octave_of(double value)
+static unsigned octave_of(uint64_t value)
 {
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    int exponent = (int)(bits >> 52 & 0x7ff) - 1023 - OCTAVE_MIN;
-    return exponent < 0 || bits >> 63 ? 0 : exponent >= OCTAVES ? OCTAVES - 1 : (unsigned)exponent;
+    return 63 - (unsigned)__builtin_clzll(value | 1);
 }
 
 struct metrics {
@@ -180,19 +182,19 @@ union series_value *metrics_at(struct metrics *m, enum metric id, struct series_
     return family_at(&m->families[id], &key);
 }
 
-void series_observe(const struct metrics *m, enum metric id, union series_value *at, double value)
+void series_observe(const struct metrics *m, enum metric id, union series_value *at, uint64_t parts)
 {
     enum metric_type type = metric_rows[id].type;
     const struct buckets *buckets = &bucket_rows[type];
-    unsigned bucket = m->octaves[type][octave_of(value)];
-    bucket += bucket < buckets->count && value > buckets->bounds[bucket];
+    unsigned bucket = m->octaves[type][octave_of(parts)];
+    bucket += bucket < buckets->count && parts > buckets->bounds[bucket];
     at[bucket].n++;
-    at[buckets->count + 1].x += value;
+    at[buckets->count + 1].n += parts;
 }
 
-void metrics_observe(struct metrics *m, enum metric id, struct series_key key, double value)
+void metrics_observe(struct metrics *m, enum metric id, struct series_key key, uint64_t parts)
 {
-    series_observe(m, id, family_at(&m->families[id], &key), value);
+    series_observe(m, id, family_at(&m->families[id], &key), parts);
 }
 
 /* How full the tables are: limits that are hit must be seen. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/number.h"
 #include "mailvane/expose/text.h"
 #include "mailvane/format/format.h"
 #include "mailvane/line/lines.h"
@@ -69,9 +70,9 @@ static void check_delivery(const struct event *event, struct slice line)
     bug_if(d->code && (d->code < 200 || d->code > 599));
     bug_if(d->status == STATUS_SENT && d->phase != PHASE_NONE);
     bug_if(!d->connected && d->relay_host.len);
-    bug_if(d->has_delay && !(d->delay >= 0));
+    bug_if(d->has_delay && d->delay / NUMBER_ONE > UINT64_C(1000000000000));
     for (int i = 0; d->has_delays && i < DELAY_STAGES; i++)
-        bug_if(!(d->delays[i] >= 0));
+        bug_if(d->delays[i] / NUMBER_ONE > UINT64_C(1000000000000));
     const struct slice slices[] = {d->recipient,  d->domain, d->relay_host, d->relay_ip,
                                    d->tried_host, d->reply,  d->origin};
     for (size_t i = 0; i < sizeof(slices) / sizeof(slices[0]); i++)

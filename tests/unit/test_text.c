@@ -96,9 +96,9 @@ static void test_histogram(void **state)
     struct strbuf page = STRBUF_INIT;
     (void)state;
     struct series_key key = {{metrics_label(m, LABEL_PROVIDER, SLICE("google"))}};
-    metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 0.1);
-    metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 0.7);
-    metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 1e6);
+    metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 100000);
+    metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 700000);
+    metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 1000000000000);
     text_write(&page, m);
     static const char *const lines[] = {
         "# TYPE mailvane_delivery_latency_seconds histogram",

@@ -1,19 +1,21 @@
 /*
- * Decimal numbers as logs write them: "0", "0.47", "90061".
+ * Decimal numbers as logs write them, "0", "0.47", "90061": read as whole millionths,
+ * so that sums of them are exact.
  */
 #ifndef MAILVANE_BASE_NUMBER_H
 #define MAILVANE_BASE_NUMBER_H
 
 #include "mailvane/base/slice.h"
 
-#define NUMBER_DIGITS_MAX 15 /* what a double holds exactly */
-#define NUMBER_PLACES_MAX 9
+#define NUMBER_ONE        UINT64_C(1000000) /* what "1" is read as */
+#define NUMBER_DIGITS_MAX 12                /* before the point: nothing overflows */
+#define NUMBER_PLACES_MAX 6                 /* behind it */
 
-/* Powers of ten, by number of places. */
-extern const double number_scale[NUMBER_PLACES_MAX + 1];
+/* What the last of so many places is worth. */
+extern const uint32_t number_unit[NUMBER_PLACES_MAX + 1];
 
 /* number_read byte by byte: any length within the limits. */
-const char *number_read_slowly(const char *from, const char *end, double *out);
+const char *number_read_slowly(const char *from, const char *end, uint64_t *out);
 
 #define NUMBER_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
@@ -39,26 +41,25 @@ static inline uint64_t number_eight_digits(uint64_t word)
  * Numbers of up to seven bytes are read as one word without a branch on any of them:
  * every delivery line has five, all of another length.
  */
-static inline const char *number_read(const char *from, const char *end, double *out)
+static inline const char *number_read(const char *from, const char *end, uint64_t *out)
 {
     if (end - from < 8 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
         return number_read_slowly(from, end, out);
     uint64_t word = bytes_load(from);
     uint64_t stops = number_not_digits(word);
-    if (!stops)
-        return number_read_slowly(from, end, out);
-    unsigned whole = (unsigned)__builtin_ctzll(stops) / 8;
-    uint64_t rest = stops & (stops - 1);
-    bool point = from[whole] == '.';
-    if (whole == 0 || (point && !rest))
+    uint64_t stop = stops & -stops; /* the bit of the first byte that is no digit */
+    unsigned whole = stops ? (unsigned)__builtin_ctzll(stops) / 8 : 8;
+    bool point = stops && from[whole] == '.';
+    /* Without a point the number ends here; with one, at the next byte that is no digit. */
+    uint64_t last = point ? stops & (stops - 1) : stops;
+    if (whole == 0 || !last)
         return whole ? number_read_slowly(from, end, out) : NULL;
-    unsigned places = point ? (unsigned)__builtin_ctzll(rest) / 8 - whole - 1 : 0;
-    /* The bytes behind the point close up to those before it, and the last comes on top. */
-    uint64_t before = word & ((UINT64_C(1) << 8 * whole) - 1);
-    uint64_t behind = word >> 8 & ~((UINT64_C(1) << 8 * whole) - 1);
-    uint64_t digits = (before | (point ? behind : 0)) << (64 - 8 * (whole + places));
-    *out = (double)number_eight_digits(digits) / number_scale[places];
-    return from + whole + places + point;
+    unsigned len = (unsigned)__builtin_ctzll(last) / 8;
+    /* The bytes before the point move up to those behind it, and the last comes on top. */
+    uint64_t before = word & ((stop >> 7) - 1);
+    uint64_t digits = point ? (before << 8) | (word & ~((stop << 1) - 1)) : word;
+    *out = number_eight_digits(digits << (64 - 8 * len)) * number_unit[len - whole - point];
+    return from + len;
 }
 
 #endif

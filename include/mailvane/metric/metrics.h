@@ -52,10 +52,14 @@ struct metric_row {
 extern const struct metric_row metric_rows[METRIC_COUNT];
 extern const char *const label_names[LABEL_COUNT];
 
-/* Upper bounds of a histogram's buckets, without +Inf. */
+/*
+ * Upper bounds of a histogram's buckets, without +Inf. It counts in whole parts of
+ * its unit, `parts` of them make one: what is summed up over years stays exact.
+ */
 struct buckets {
     unsigned count;
-    const double *bounds;
+    uint32_t parts; /* microseconds, for one */
+    const uint64_t *bounds;
 };
 struct buckets metric_buckets(enum metric_type type);
 
@@ -65,8 +69,23 @@ struct series_key {
 };
 
 /*
- * A counter is n, a gauge x. A histogram is an array: a count a bucket (not
- * cumulative), +Inf's, then the sum.
+ * A key that is written by the word, as it is read: what was stored in pieces a moment
+ * ago has to wait until it can be loaded as one.
+ */
+static inline struct series_key series_key_of(uint16_t a, uint16_t b, uint16_t c, uint16_t d,
+                                              uint16_t e)
+{
+    struct series_key key = {{a, b, c, d, e}};
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    uint64_t word[2] = {a | (uint64_t)b << 16 | (uint64_t)c << 32 | (uint64_t)d << 48, e};
+    memcpy(&key, word, sizeof(key));
+#endif
+    return key;
+}
+
+/*
+ * A counter is n, a gauge x. A histogram is an array of n: a count a bucket (not
+ * cumulative), +Inf's, then the sum in parts.
  */
 union series_value {
     uint64_t n;
@@ -93,7 +112,8 @@ uint16_t metrics_domain(struct metrics *m, struct slice domain);
 void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n);
 /* Gauges, and counters whose value is kept elsewhere. */
 void metrics_set(struct metrics *m, enum metric id, struct series_key key, double value);
-void metrics_observe(struct metrics *m, enum metric id, struct series_key key, double value);
+/* A value in parts of the histogram's unit. */
+void metrics_observe(struct metrics *m, enum metric id, struct series_key key, uint64_t parts);
 
 /*
  * A handle on a series, which is made if need be: for what is counted with every
@@ -102,7 +122,8 @@ void metrics_observe(struct metrics *m, enum metric id, struct series_key key, d
  */
 union series_value *metrics_at(struct metrics *m, enum metric id, struct series_key key);
 /* Observes a value on a handle of a histogram. */
-void series_observe(const struct metrics *m, enum metric id, union series_value *at, double value);
+void series_observe(const struct metrics *m, enum metric id, union series_value *at,
+                    uint64_t parts);
 
 /*
  * To be called before an exposition: settles which domains are shown (topn.h) and
