@@ -21,6 +21,23 @@ static enum byte_fate worst_fate(struct slice raw)
     return all & REFUSE ? REFUSE : all & CONVERT ? CONVERT : all ? LOWER : KEEP;
 }
 
+/* Eight bytes at once: is there nothing to do to any of them? */
+static bool word_is_plain(uint64_t word)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101), top = each * 0x80;
+    /* Below 0x80 no sum carries into the next byte: its top bit says that the byte is above. */
+    uint64_t blank = ~(word + each * (0x7f - 0x20)), del = word + each;
+    uint64_t upper = (word + each * (0x80 - 'A')) & ~(word + each * (0x7f - 'Z'));
+    return ((word | blank | del | upper) & top) == 0;
+}
+
+/* Most domains: short, lower case, ASCII. Whether one is not, the table says. */
+static bool is_plain(struct slice raw)
+{
+    return raw.len >= 8 && raw.len <= 16 && word_is_plain(bytes_load(raw.ptr)) &&
+           word_is_plain(bytes_load(raw.ptr + raw.len - 8));
+}
+
 /* To A-labels by IDNA2008 with the compatibility mapping (UTS 46); the one place that allocates. */
 static struct slice to_a_labels(struct slice raw, char buf[DOMAIN_MAX + 1])
 {
@@ -48,6 +65,8 @@ struct slice domain_canonical(struct slice raw, char buf[DOMAIN_MAX + 1])
         raw.len--;
     if (raw.len == 0 || raw.len > DOMAIN_MAX)
         return SLICE_NONE;
+    if (is_plain(raw))
+        return raw;
     enum byte_fate worst = worst_fate(raw);
     if (worst == KEEP)
         return raw;

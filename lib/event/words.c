@@ -24,6 +24,12 @@ const char *const severity_words[SEVERITY_COUNT] = {
 };
 #undef SEVERITY
 
+#define TRUST(constant, text) [constant] = text,
+const char *const trust_words[TRUST_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef TRUST
+
 #define SESSION(constant, text) [constant] = text,
 const char *const session_words[SESSION_COUNT] = {
 #include "mailvane/tables/event_words.def"

@@ -4,8 +4,10 @@
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
+#include "mailvane/base/scan.h"
 
-#define WAYS             8 /* entries of a set: one cache line of recipients, two of messages */
+#define WAYS 8 /* entries of a set: they are looked at in one step */
+_Static_assert(WAYS == 8, "scan_eight() looks at all of them");
 #define MESSAGE_SETS     (CORRELATE_MESSAGES / WAYS)
 #define RECIPIENT_SETS   (CORRELATE_RECIPIENTS / WAYS)
 #define DESTINATION_SETS (CORRELATE_DESTINATIONS / WAYS)
@@ -76,18 +78,23 @@ static struct place find(struct correlate *c, struct slice queue_id)
 {
     uint64_t hash = hash_slice(queue_id, c->seed);
     struct place at = {.set = &c->messages[hash % MESSAGE_SETS], .tag = tag_of(hash)};
-    while (at.way < WAYS && at.set->tags[at.way] != at.tag)
-        at.way++;
+    at.way = scan_eight(at.set->tags, at.tag);
     return at;
+}
+
+void correlate_expect(const struct correlate *c, struct slice queue_id)
+{
+    __builtin_prefetch(&c->messages[hash_slice(queue_id, c->seed) % MESSAGE_SETS]);
 }
 
 /* Puts a new message into a free way of its set, or into the oldest one's. */
 static struct message *make(struct correlate *c, struct place at)
 {
-    unsigned pick = 0;
-    for (unsigned i = 0; i < WAYS && at.set->tags[pick]; i++) {
-        if (at.set->tags[i] == 0 || at.set->ways[i].serial < at.set->ways[pick].serial)
-            pick = i;
+    unsigned pick = scan_eight(at.set->tags, 0);
+    if (pick == WAYS) {
+        pick = 0;
+        for (unsigned i = 1; i < WAYS; i++)
+            pick = at.set->ways[i].serial < at.set->ways[pick].serial ? i : pick;
     }
     at.set->tags[pick] = at.tag;
     at.set->ways[pick] = (struct message){.serial = ++c->serial, .destination = NO_DESTINATION};
@@ -154,15 +161,6 @@ static uint64_t recipient_hash(const struct correlate *c, uint32_t serial, struc
     return hash_slice(recipient, c->seed ^ (serial * UINT64_C(0x9e3779b97f4a7c15)));
 }
 
-/* Where the recipient stands in its set; WAYS where it does not. */
-static unsigned recipient_at(const uint32_t set[WAYS], uint32_t tag)
-{
-    unsigned at = 0;
-    while (at < WAYS && set[at] != tag)
-        at++;
-    return at;
-}
-
 enum attempt correlate_attempt(struct correlate *c, struct slice queue_id, struct slice recipient)
 {
     const struct message *message = known(c, queue_id);
@@ -172,16 +170,15 @@ enum attempt correlate_attempt(struct correlate *c, struct slice queue_id, struc
         return message->flags & FLAG_BORN ? ATTEMPT_FIRST : ATTEMPT_UNKNOWN;
     uint64_t hash = recipient_hash(c, message->serial, recipient);
     /* Absent: another recipient was deferred, or this one's entry gave way. */
-    return recipient_at(c->recipients[hash % RECIPIENT_SETS], tag_of(hash)) < WAYS
-               ? ATTEMPT_RETRY
-               : ATTEMPT_UNKNOWN;
+    return scan_eight(c->recipients[hash % RECIPIENT_SETS], tag_of(hash)) < WAYS ? ATTEMPT_RETRY
+                                                                                 : ATTEMPT_UNKNOWN;
 }
 
 static void remember_recipient(struct correlate *c, uint32_t serial, struct slice recipient)
 {
     uint64_t hash = recipient_hash(c, serial, recipient);
     uint32_t *set = c->recipients[hash % RECIPIENT_SETS];
-    unsigned at = recipient_at(set, tag_of(hash));
+    unsigned at = scan_eight(set, tag_of(hash));
     memmove(set + 1, set, (at < WAYS ? at : WAYS - 1) * sizeof(*set));
     set[0] = tag_of(hash);
 }

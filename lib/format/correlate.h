@@ -43,6 +43,8 @@ struct destination {
 struct correlate *correlate_new(uint64_t seed);
 void correlate_free(struct correlate *c);
 
+/* This id's message will soon be born: what that takes is fetched into the cache meanwhile. */
+void correlate_expect(const struct correlate *c, struct slice queue_id);
 /* A new message has this id, whatever had it before. */
 void correlate_born(struct correlate *c, struct slice queue_id);
 /* The message goes on under another id (a requeue). */

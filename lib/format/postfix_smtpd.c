@@ -63,12 +63,12 @@ static const struct {
 
 static const struct {
     struct slice text;
-    struct slice trust;
+    enum trust trust;
 } trust_rows[] = {
-    {SLICE_INIT("Anonymous"), SLICE_INIT("anonymous")},
-    {SLICE_INIT("Untrusted"), SLICE_INIT("untrusted")},
-    {SLICE_INIT("Trusted"), SLICE_INIT("trusted")},
-    {SLICE_INIT("Verified"), SLICE_INIT("verified")},
+    {SLICE_INIT("Anonymous"), TRUST_ANONYMOUS},
+    {SLICE_INIT("Untrusted"), TRUST_UNTRUSTED},
+    {SLICE_INIT("Trusted"), TRUST_TRUSTED},
+    {SLICE_INIT("Verified"), TRUST_VERIFIED},
 };
 
 /* The word of the first row whose text stands in front; 0 where none does. */
@@ -164,15 +164,15 @@ enum outcome postfix_cleanup(struct postfix *p, struct slice text, struct event 
 
 bool postfix_tls(struct slice text, struct event *out)
 {
-    struct slice trust = SLICE_NONE;
+    enum trust trust = TRUST_NONE;
     if (text.len == 0 || !byte_is_upper(text.ptr[0]))
         return false;
-    for (size_t i = 0; i < sizeof(trust_rows) / sizeof(trust_rows[0]) && !trust.len; i++) {
+    for (size_t i = 0; i < sizeof(trust_rows) / sizeof(trust_rows[0]) && !trust; i++) {
         if (slice_take(&text, trust_rows[i].text))
             trust = trust_rows[i].trust;
     }
     struct peer peer;
-    if (!trust.len || !slice_take(&text, SLICE(" TLS connection established ")))
+    if (!trust || !slice_take(&text, SLICE(" TLS connection established ")))
         return false;
     bool outbound = slice_take(&text, SLICE("to "));
     if ((!outbound && !slice_take(&text, SLICE("from "))) || !postfix_take_peer(&text, &peer) ||

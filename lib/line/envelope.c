@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "mailvane/base/number.h"
 #include "mailvane/base/scan.h"
 #include "stamp.h"
 
@@ -24,33 +25,58 @@ static void skip_blanks(struct slice *s)
         *s = slice_skip(*s, 1);
 }
 
-/*
- * Takes "prog[pid]: ", "prog[pid] " or "prog: " off. A bare word is no tag: it may
- * be a host or the beginning of the text.
- */
-static bool take_tag(struct slice *s, struct slice *program)
+/* Behind "[pid]: " with a number of up to seven digits and one blank: as nearly every tag ends. */
+static inline const char *behind_pid(const char *open, const char *end)
 {
-    const char *p = s->ptr, *end = slice_end(*s);
+    if (end - open < 12 || *open != '[' || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+        return NULL;
+    uint64_t stops = number_not_digits(bytes_load(open + 1));
+    const char *close = open + 1 + (stops ? __builtin_ctzll(stops) / 8 : 8);
+    bool usual = close - open < 9 && close[0] == ']' && close[1] == ':' && close[2] == ' ' &&
+                 close + 3 < end && close[3] != ' ';
+    return usual ? close + 3 : NULL;
+}
+
+/*
+ * Where the text behind "prog[pid]: ", "prog[pid] " or "prog: " begins, NULL where no
+ * such tag stands at p. A bare word is no tag: it may be a host or the beginning of
+ * the text.
+ */
+static inline const char *read_tag(const char *p, const char *end, struct slice *program)
+{
+    const char *from = p;
     p = scan_to3(p, end, '[', ':', ' ');
-    if (p == s->ptr || p == end || *p == ' ')
-        return false;
-    struct slice name = slice_between(s->ptr, p);
+    if (p == from || p == end || *p == ' ')
+        return NULL;
+    struct slice name = slice_between(from, p);
+    const char *text = behind_pid(p, end);
+    if (text) {
+        *program = name;
+        return text;
+    }
     if (*p == '[') {
         const char *limit = end - p > PID_MAX ? p + PID_MAX : end;
         p = scan_to(p, limit, ']');
         if (p == limit)
-            return false;
+            return NULL;
         p++;
     }
     if (p < end && *p == ':')
         p++;
     if (p < end && *p != ' ')
-        return false;
+        return NULL;
     while (p < end && *p == ' ')
         p++;
     *program = name;
-    *s = slice_between(p, end);
-    return true;
+    return p;
+}
+
+static bool take_tag(struct slice *s, struct slice *program)
+{
+    const char *end = slice_end(*s), *text = read_tag(s->ptr, end, program);
+    if (text)
+        *s = slice_between(text, end);
+    return text;
 }
 
 /* "host prog[pid]: "; *s stays as it was where there is no tag behind a first word. */
@@ -149,14 +175,16 @@ static void remember_head(struct envelope_parser *parser, struct slice head, int
 static bool parse_same_head(const struct envelope_parser *parser, struct slice line,
                             struct envelope *out)
 {
-    struct slice s = line;
-    if (!parser->head_len || !slice_take(&s, slice_of(parser->head, parser->head_len)) ||
-        !take_tag(&s, &out->program))
+    if (!parser->head_len || !slice_starts(line, slice_of(parser->head, parser->head_len)))
+        return false;
+    const char *end = slice_end(line);
+    const char *text = read_tag(line.ptr + parser->head_len, end, &out->program);
+    if (!text)
         return false;
     out->time = parser->head_time;
-    if (s.len && s.ptr[0] == '[')
-        skip_solaris_id(&s);
-    out->text = s;
+    out->text = slice_between(text, end);
+    if (text < end && *text == '[')
+        skip_solaris_id(&out->text);
     return true;
 }
 

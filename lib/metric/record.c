@@ -38,6 +38,7 @@ struct recorder {
     uint16_t phase[PHASE_COUNT];
     uint16_t severity[SEVERITY_COUNT];
     uint16_t stage[DELAY_STAGES];
+    uint16_t trust[TRUST_COUNT];
     uint16_t in, out;
     union series_value *session[SESSION_COUNT];
     union series_value *screening[SCREENING_COUNT];
@@ -78,6 +79,7 @@ struct recorder *recorder_new(struct metrics *metrics)
     intern_words(metrics, LABEL_RESULT, status_words, STATUS_COUNT, r->result);
     intern_words(metrics, LABEL_PHASE, phase_words, PHASE_COUNT, r->phase);
     intern_words(metrics, LABEL_SEVERITY, severity_words, SEVERITY_COUNT, r->severity);
+    intern_words(metrics, LABEL_TRUST, trust_words, TRUST_COUNT, r->trust);
     intern_words(metrics, LABEL_STAGE, stage_words, DELAY_STAGES, r->stage);
     make_series(metrics, METRIC_SMTPD_CONNECTIONS, LABEL_EVENT, session_words, SESSION_COUNT,
                 r->session);
@@ -147,7 +149,7 @@ static void record_delays(struct recorder *r, const struct delivery *d, uint16_t
 static const struct result_series *result_of(struct recorder *r, uint16_t provider, uint16_t ip,
                                              uint16_t status, uint16_t dsn)
 {
-    struct series_key key = {{provider, ip, status, dsn}};
+    struct series_key key = series_key_of(provider, ip, status, dsn, 0);
     unsigned slot = (provider * 31u + ip * 7u + status + dsn * 5u) % RESULT_MEMOS;
     struct result_series *memo = &r->results[slot];
     if (memo->deliveries && memcmp(&memo->key, &key, sizeof(key)) == 0)
@@ -182,8 +184,7 @@ static void record_delivery(struct recorder *r, const struct event *event)
     const struct result_series *result = result_of(r, provider, ip, status, dsn);
     result->deliveries->n++;
     result->first->n += d->first;
-    metrics_add(m, METRIC_DOMAIN_DELIVERIES,
-                (struct series_key){{domain, provider, ip, status, dsn}}, 1);
+    metrics_add(m, METRIC_DOMAIN_DELIVERIES, series_key_of(domain, provider, ip, status, dsn), 1);
     record_delays(r, d, provider);
 }
 
@@ -191,19 +192,16 @@ static void record_active(struct recorder *r, const struct event *event)
 {
     if (event->active.again)
         return;
-    series_observe(r->metrics, METRIC_MESSAGE_SIZE, r->size, (double)event->active.size);
+    series_observe(r->metrics, METRIC_MESSAGE_SIZE, r->size, event->active.size);
     series_observe(r->metrics, METRIC_MESSAGE_RECIPIENTS, r->recipients, event->active.recipients);
 }
 
 static void record_tls(struct recorder *r, const struct event *event)
 {
     struct metrics *m = r->metrics;
-    struct series_key key = {{
-        event->tls.outbound ? r->out : r->in,
-        provider_number(r, event->tls.provider),
-        metrics_label(m, LABEL_TRUST, event->tls.trust),
-        metrics_label(m, LABEL_PROTOCOL, event->tls.protocol),
-    }};
+    struct series_key key = series_key_of(
+        event->tls.outbound ? r->out : r->in, provider_number(r, event->tls.provider),
+        r->trust[event->tls.trust], metrics_label(m, LABEL_PROTOCOL, event->tls.protocol), 0);
     metrics_add(m, METRIC_TLS_CONNECTIONS, key, 1);
 }
 

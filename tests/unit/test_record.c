@@ -152,9 +152,9 @@ static void test_delays(void **state)
     static const char *const stages[] = {"before_queue", "in_queue", "connect", "transmit"};
     (void)state;
     event.delivery.has_delay = event.delivery.has_delays = true;
-    event.delivery.delay = 10;
+    event.delivery.delay = 10000000;
     for (int i = 0; i < 4; i++)
-        event.delivery.delays[i] = i + 1;
+        event.delivery.delays[i] = (uint64_t)i + 1;
     record_event(b.recorder, &event);
     event.delivery.status = STATUS_DEFERRED; /* no latency: it did not get there */
     record_event(b.recorder, &event);
@@ -165,12 +165,12 @@ static void test_delays(void **state)
         const union series_value *got = find(
             &b, METRIC_DELIVERY_DELAY, (const char *const[METRIC_LABELS_MAX]){"google", stages[i]});
         assert_non_null(got);
-        assert_true(got[buckets.count + 1].x == 2 * (i + 1));
+        assert_true(got[buckets.count + 1].n == 2 * ((uint64_t)i + 1));
     }
     const union series_value *latency =
         find(&b, METRIC_DELIVERY_LATENCY, (const char *const[METRIC_LABELS_MAX]){"google"});
     assert_non_null(latency);
-    assert_true(latency[buckets.count + 1].x == 10);
+    assert_true(latency[buckets.count + 1].n == 10000000);
     bench_free(&b);
 }
 
@@ -191,11 +191,10 @@ static void test_other_kinds(void **state)
         {.kind = EVENT_POSTSCREEN, .screening = SCREENING_PASS_NEW},
         {.kind = EVENT_TLS,
          .tls = {.outbound = true,
-                 .trust = SLICE_INIT("verified"),
+                 .trust = TRUST_VERIFIED,
                  .protocol = SLICE_INIT("TLSv1.3"),
                  .provider = SLICE_INIT("google")}},
-        {.kind = EVENT_TLS,
-         .tls = {.trust = SLICE_INIT("anonymous"), .protocol = SLICE_INIT("TLSv1.2")}},
+        {.kind = EVENT_TLS, .tls = {.trust = TRUST_ANONYMOUS, .protocol = SLICE_INIT("TLSv1.2")}},
     };
     for (size_t i = 0; i < COUNT_OF(events); i++)
         record_event(b.recorder, &events[i]);
@@ -228,9 +227,9 @@ static void test_active(void **state)
     event.active.again = true;
     record_event(b.recorder, &event);
     unsigned at = metric_buckets(HISTOGRAM_BYTES).count + 1;
-    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_SIZE, 0, &key)[at].x == 5000);
+    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_SIZE, 0, &key)[at].n == 5000);
     at = metric_buckets(HISTOGRAM_COUNT).count + 1;
-    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_RECIPIENTS, 0, &key)[at].x == 3);
+    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_RECIPIENTS, 0, &key)[at].n == 3);
     bench_free(&b);
 }
 

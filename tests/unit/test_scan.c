@@ -1,6 +1,8 @@
 /* base/scan.h: the wide search against the plain one, up to an unreadable page. */
 #include "guard.h"
 
+#include <ctype.h>
+
 #include "mailvane/base/scan.h"
 
 #define LONGEST 70 /* four steps of sixteen bytes, and a rest */
@@ -61,12 +63,44 @@ static void test_any_byte(void **state)
     }
 }
 
+/* An upper-case hexadecimal digit is what isxdigit() says and islower() does not. */
+static void test_hex(void **state)
+{
+    struct guard guard;
+    (void)state;
+    guard_open(&guard, 20);
+    for (int c = 0; c < 256; c++) {
+        for (size_t len = 1; len <= 18; len++) {
+            char bytes[20];
+            memset(bytes, 'A', sizeof(bytes));
+            bytes[len / 2] = (char)c;
+            struct slice s = guard_put(&guard, slice_of(bytes, len));
+            size_t want = isxdigit(c) && !islower(c) ? (len < 16 ? len : 16) : len / 2;
+            expect_int("hexadecimal", "length", scan_hex(s.ptr, slice_end(s)), (long long)want);
+        }
+    }
+    guard_close(&guard);
+}
+
+static void test_eight(void **state)
+{
+    uint32_t words[8] = {5, 0x80000000, 7, 0xffffffff, 9, 10, 7, 12};
+    (void)state;
+    expect_int("first", "place", scan_eight(words, 5), 0);
+    expect_int("top bit", "place", scan_eight(words, 0x80000000), 1);
+    expect_int("twice", "place", scan_eight(words, 7), 2);
+    expect_int("all ones", "place", scan_eight(words, 0xffffffff), 3);
+    expect_int("in the upper half", "place", scan_eight(words, 9), 4);
+    expect_int("last", "place", scan_eight(words, 12), 7);
+    expect_int("absent", "place", scan_eight(words, 0), 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_place),
-        cmocka_unit_test(test_first_wins),
-        cmocka_unit_test(test_any_byte),
+        cmocka_unit_test(test_every_place), cmocka_unit_test(test_first_wins),
+        cmocka_unit_test(test_any_byte),    cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_eight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,20 +14,25 @@
 #include <emmintrin.h>
 #endif
 
-/* Are eight bytes all upper-case hexadecimal digits? */
-static inline bool scan_word_is_hex(uint64_t word)
+/* How many upper-case hexadecimal digits stand in front of [p, end): 16 at most. */
+static inline unsigned scan_hex(const char *p, const char *end)
 {
-    const uint64_t each = UINT64_C(0x0101010101010101), top = each * 0x80;
-    /* With the top bit set a byte cannot borrow from the next: it stays set where c >= low. */
-    uint64_t not_digit = ~((word | top) - each * '0') | ((word & ~top) + each * (0x7f - '9'));
-    uint64_t not_letter = ~((word | top) - each * 'A') | ((word & ~top) + each * (0x7f - 'F'));
-    return ((word | (not_digit & not_letter)) & top) == 0;
-}
-
-/* The same of 8 to 16 bytes. */
-static inline bool scan_all_hex(const char *p, size_t len)
-{
-    return scan_word_is_hex(bytes_load(p)) && scan_word_is_hex(bytes_load(p + len - 8));
+#ifdef __SSE2__
+    if (end - p >= 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        /* Moved so that the range ends at the highest signed byte: one comparison tells it. */
+        __m128i digit = _mm_cmpgt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(0x7f - '9')),
+                                       _mm_set1_epi8(0x7f - 10));
+        __m128i letter =
+            _mm_cmpgt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(0x7f - 'F')), _mm_set1_epi8(0x7f - 6));
+        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_or_si128(digit, letter));
+        return (unsigned)__builtin_ctz(~mask);
+    }
+#endif
+    const char *from = p;
+    while (p < end && p - from < 16 && (byte_is_digit(*p) || (*p >= 'A' && *p <= 'F')))
+        p++;
+    return (unsigned)(p - from);
 }
 
 #ifdef __SSE2__
@@ -40,6 +45,25 @@ static inline unsigned scan_hits(const char *p, __m128i a, __m128i b, __m128i c)
     return (unsigned)_mm_movemask_epi8(hits);
 }
 #endif
+
+/* Which of eight words is the first that equals `want`; 8 where none does. */
+static inline unsigned scan_eight(const uint32_t words[8], uint32_t want)
+{
+#ifdef __SSE2__
+    const __m128i all = _mm_set1_epi32((int)want);
+    __m128i low = _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)words), all);
+    __m128i high =
+        _mm_cmpeq_epi32(_mm_loadu_si128((const __m128i *)(const void *)(words + 4)), all);
+    unsigned mask = (unsigned)_mm_movemask_ps(_mm_castsi128_ps(low)) |
+                    (unsigned)_mm_movemask_ps(_mm_castsi128_ps(high)) << 4;
+    return (unsigned)__builtin_ctz(mask | 0x100);
+#else
+    unsigned at = 0;
+    while (at < 8 && words[at] != want)
+        at++;
+    return at;
+#endif
+}
 
 /* Where one of a, b and c first stands in [p, end); end where none does. */
 static inline const char *scan_to3(const char *p, const char *end, char a, char b, char c)

@@ -47,6 +47,13 @@ enum severity {
 };
 #undef SEVERITY
 
+#define TRUST(constant, text) constant,
+enum trust {
+#include "mailvane/tables/event_words.def"
+    TRUST_COUNT
+};
+#undef TRUST
+
 #define SESSION(constant, text) constant,
 enum session {
 #include "mailvane/tables/event_words.def"
@@ -72,6 +79,7 @@ extern const char *const status_words[STATUS_COUNT];
 extern const char *const phase_words[PHASE_COUNT];
 extern const char *const kind_words[EVENT_COUNT];
 extern const char *const severity_words[SEVERITY_COUNT];
+extern const char *const trust_words[TRUST_COUNT];
 extern const char *const session_words[SESSION_COUNT];
 extern const char *const screening_words[SCREENING_COUNT];
 extern const char *const outcome_words[OUTCOME_COUNT];
@@ -97,10 +105,10 @@ struct delivery {
     bool relay_ipv6;  /* relay_ip is an IPv6 address */
     bool has_delay;   /* delay counts */
     bool has_delays;  /* delays counts */
-    double delay;     /* seconds since arrival */
-    double delays[DELAY_STAGES];
-    struct slice recipient; /* whole address as logged: personal data */
-    struct slice domain;    /* as the label is: base/domain.h */
+    uint64_t delay;   /* microseconds since arrival */
+    uint64_t delays[DELAY_STAGES]; /* microseconds */
+    struct slice recipient;        /* whole address as logged: personal data */
+    struct slice domain;           /* as the label is: base/domain.h */
     struct slice relay_host;
     struct slice relay_ip;
     struct slice tried_host; /* where relay_host is empty: the host that the text names */
@@ -131,7 +139,7 @@ struct event {
         struct {
             bool outbound;
             struct slice host; /* the peer */
-            struct slice trust;
+            enum trust trust;
             struct slice protocol;
             struct slice provider; /* outbound; filled after parsing */
         } tls;                     /* EVENT_TLS */
