@@ -11,7 +11,7 @@ BUILD := build
 VERSION := $(shell cat VERSION)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-PKGS := libmicrohttpd yaml-0.1 jansson libidn2
+PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2
 CFLAGS ?= -O3 -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wno-missing-field-initializers -fno-strict-overflow
@@ -82,9 +82,10 @@ $(OBJ)/%.o: %.c Makefile
 	@echo "  CC    $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(LTO_COMPILE) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
 
-# What no #include names: the provider table is taken in by the assembler.
+# What no #include names: data that the assembler takes in.
 $(OBJ)/lib/classify/provider_data.o: data/providers.tsv
-$(OBJ)/lib/classify/provider_data.o: LTO_COMPILE :=
+$(OBJ)/lib/classify/rule_data.o: data/causes.rules
+$(OBJ)/lib/classify/provider_data.o $(OBJ)/lib/classify/rule_data.o: LTO_COMPILE :=
 # version.h is written only where it says something new.
 $(shell mkdir -p $(OBJ) && printf '#define MAILVANE_VERSION "%s"\n#define MAILVANE_REVISION "%s"\n' \
 	'$(VERSION)' '$(REVISION)' >$(OBJ)/version.tmp && \
@@ -185,7 +186,7 @@ lint:
 
 # --- what must be installed (Debian 12) ----------------------------------------
 
-DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev \
+DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev \
 	libxxhash-dev uthash-dev python3 curl
 DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
 

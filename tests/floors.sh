@@ -51,7 +51,8 @@ done <<'ROWS'
 microhttpd.h lib/expose/http*.c
 yaml.h lib/config/*
 idn2.h lib/base/domain.c
-jansson.h cmd/mailvane/event_json.c
+jansson.h cmd/mailvane/js.c
+pcre2.h lib/classify/pattern.c
 xxhash.h include/mailvane/base/hash.h
 sys/epoll.h lib/daemon/loop.c
 sys/inotify.h *base/watch.[ch]

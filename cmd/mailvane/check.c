@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "mailvane/base/hash.h"
+#include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
 #include "mailvane/config/postfix_cf.h"
 #include "setup.h"
@@ -66,6 +67,19 @@ static void check_providers(struct findings *f, const struct config *config)
     providers_free(providers);
 }
 
+static void check_causes(struct findings *f, const struct config *config)
+{
+    struct error err;
+    struct classifier *classifier = classifier_new(hash_seed());
+    for (size_t i = 0; i < config->cause_count; i++) {
+        if (classifier_load(classifier, config->causes[i], &err) < 0)
+            bad(f, err.text);
+        else
+            good(f, "causes", config->causes[i]);
+    }
+    classifier_free(classifier);
+}
+
 static void check_postfix(struct findings *f, const struct config *config)
 {
     for (size_t i = 0; i < config->postfix_dir_count; i++) {
@@ -111,6 +125,7 @@ int run_check(int argc, char **argv)
         for (size_t i = 0; i < config.source_count; i++)
             check_source(&found, &config.sources[i], config_file);
         check_providers(&found, &config);
+        check_causes(&found, &config);
         check_postfix(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
         status = cli_flush() ? EXIT_WORLD : status;

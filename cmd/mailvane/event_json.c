@@ -1,44 +1,21 @@
 #include "event_json.h"
 
-#include <jansson.h>
-
+#include "js.h"
 #include "mailvane/base/strbuf.h"
-#include "mailvane/base/utf8.h"
 
 /* A local part that is shorter may be any word of a reply, and names nobody. */
 #define OWN_LOCAL_PART_MIN 4
 
-/* JSON wants valid UTF-8; a log holds any bytes. */
-static json_t *text(struct slice s)
-{
-    struct strbuf clean = STRBUF_INIT;
-    while (s.len) {
-        size_t len = utf8_sequence(s);
-        strbuf_add_slice(&clean, len ? slice_head(s, len) : UTF8_REPLACEMENT);
-        s = slice_skip(s, len ? len : 1);
-    }
-    json_t *json = json_stringn_nocheck(clean.buf ? clean.buf : "", clean.len);
-    strbuf_release(&clean);
-    return json;
-}
-
 /* A member that does not apply is left out. */
-static void set_text(json_t *object, const char *key, struct slice value)
+static void set_text(struct js *object, const char *key, struct slice value)
 {
     if (value.len)
-        json_object_set_new_nocheck(object, key, text(value));
+        js_set_text(object, key, value);
 }
 
-static void set_word(json_t *object, const char *key, const char *word)
+static void set_word(struct js *object, const char *key, const char *word)
 {
     set_text(object, key, slice_str(word));
-}
-
-/* Whole seconds as integers: 182, not 182.0. */
-static json_t *number(double value)
-{
-    bool whole = value < 1e15 && value == (double)(json_int_t)value;
-    return whole ? json_integer((json_int_t)value) : json_real(value);
 }
 
 static bool is_local_byte(char c)
@@ -114,7 +91,7 @@ static struct slice hide_local_parts(struct slice s, struct slice recipient, str
     return strbuf_slice(out);
 }
 
-static void put_time(json_t *object, int64_t seconds)
+static void put_time(struct js *object, int64_t seconds)
 {
     struct tm tm;
     char stamp[40];
@@ -125,7 +102,7 @@ static void put_time(json_t *object, int64_t seconds)
     set_word(object, "time", stamp);
 }
 
-static void put_code(json_t *object, unsigned code)
+static void put_code(struct js *object, unsigned code)
 {
     char digits[8];
     snprintf(digits, sizeof(digits), "%03u", code % 1000u);
@@ -133,24 +110,24 @@ static void put_code(json_t *object, unsigned code)
         set_word(object, "code", digits);
 }
 
-static json_t *seconds(uint64_t microseconds)
+static struct js *seconds(uint64_t microseconds)
 {
-    return number((double)microseconds / 1e6);
+    return js_number((double)microseconds / 1e6);
 }
 
-static void put_delays(json_t *object, const struct delivery *d)
+static void put_delays(struct js *object, const struct delivery *d)
 {
     if (d->has_delay)
-        json_object_set_new_nocheck(object, "delay", seconds(d->delay));
+        js_set(object, "delay", seconds(d->delay));
     if (!d->has_delays)
         return;
-    json_t *list = json_array();
+    struct js *list = js_list();
     for (int i = 0; i < DELAY_STAGES; i++)
-        json_array_append_new(list, seconds(d->delays[i]));
-    json_object_set_new_nocheck(object, "delays", list);
+        js_add(list, seconds(d->delays[i]));
+    js_set(object, "delays", list);
 }
 
-static void put_delivery(json_t *object, const struct event *event, bool with_recipients)
+static void put_delivery(struct js *object, const struct event *event, bool with_recipients)
 {
     const struct delivery *d = &event->delivery;
     char dsn[DSN_TEXT_SIZE];
@@ -166,15 +143,18 @@ static void put_delivery(json_t *object, const struct event *event, bool with_re
     set_text(object, "dsn", slice_of(dsn, dsn_format(d->dsn, dsn)));
     put_code(object, d->code);
     set_word(object, "phase", phase_words[d->phase]);
+    set_text(object, "cause", d->cause);
+    set_text(object, "owner", d->owner);
+    set_text(object, "list", d->list);
     if (event->kind == EVENT_DELIVERY && d->status != STATUS_EXPIRED)
-        json_object_set_new_nocheck(object, "first", json_boolean(d->first));
+        js_set_bool(object, "first", d->first);
     put_delays(object, d);
     set_text(object, "reply",
              with_recipients ? d->reply : hide_local_parts(d->reply, d->recipient, &reply));
     strbuf_release(&reply);
 }
 
-static void put_tls(json_t *object, const struct event *event)
+static void put_tls(struct js *object, const struct event *event)
 {
     set_word(object, "direction", event->tls.outbound ? "out" : "in");
     set_text(object, "host", event->tls.host);
@@ -183,7 +163,7 @@ static void put_tls(json_t *object, const struct event *event)
     set_text(object, "protocol", event->tls.protocol);
 }
 
-static void put_members(json_t *object, const struct event *event, bool with_recipients)
+static void put_members(struct js *object, const struct event *event, bool with_recipients)
 {
     switch (event->kind) {
     case EVENT_DELIVERY:
@@ -191,8 +171,8 @@ static void put_members(json_t *object, const struct event *event, bool with_rec
         put_delivery(object, event, with_recipients);
         break;
     case EVENT_ACTIVE:
-        json_object_set_new_nocheck(object, "size", json_integer((json_int_t)event->active.size));
-        json_object_set_new_nocheck(object, "recipients", json_integer(event->active.recipients));
+        js_set_number(object, "size", (double)event->active.size);
+        js_set_number(object, "recipients", event->active.recipients);
         break;
     case EVENT_SMTPD:
         set_word(object, "event", session_words[event->session]);
@@ -215,14 +195,12 @@ static void put_members(json_t *object, const struct event *event, bool with_rec
 void event_json_write(FILE *out, const char *format, const struct event *event,
                       bool with_recipients)
 {
-    json_t *object = json_object();
+    struct js *object = js_object();
     put_time(object, event->time);
     set_word(object, "format", format);
     set_word(object, "kind", kind_words[event->kind]);
     set_text(object, "queue_id", event->queue_id);
     set_word(object, "severity", severity_words[event->severity]);
     put_members(object, event, with_recipients);
-    json_dumpf(object, out, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    putc('\n', out);
-    json_decref(object);
+    js_print(object, out);
 }

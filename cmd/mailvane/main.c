@@ -10,6 +10,7 @@
 static const struct subcommand subcommands[] = {
     {"scan", "[FILE...]", "read whole log files and print the metrics", run_scan},
     {"events", "[FILE...]", "print one JSON object for each event in log files", run_events},
+    {"explain", "'REPLY'", "say what a refusal means and what to do", run_explain},
     {"check", "", "check the configuration, files and formats", run_check},
 };
 
@@ -19,7 +20,7 @@ static int print_help(void)
 {
     puts("usage: mailvane [flags]                 the agent: follow the mail log, serve /metrics");
     for (size_t i = 0; i < SUBCOMMANDS; i++)
-        printf("       mailvane %-6s [flags] %-9s %s\n", subcommands[i].name,
+        printf("       mailvane %-7s [flags] %-9s %s\n", subcommands[i].name,
                subcommands[i].operands, subcommands[i].summary);
     puts("       mailvane --version\n\n\"mailvane SUBCOMMAND --help\" lists its flags; the "
          "agent's:");

@@ -14,12 +14,19 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
         .seed = seed,
     };
     *p = (struct pipeline){.providers = providers_new(seed)};
+    p->classifier = classifier_new(seed);
     p->sending_ips = sending_ips_new(seed);
     p->formats = format_set_new(seed);
     p->metrics = metrics_new(&options);
     p->recorder = recorder_new(p->metrics);
     for (size_t i = 0; i < config->provider_count; i++) {
         if (providers_load(p->providers, config->providers[i], err) < 0) {
+            pipeline_release(p);
+            return -1;
+        }
+    }
+    for (size_t i = 0; i < config->cause_count; i++) {
+        if (classifier_load(p->classifier, config->causes[i], err) < 0) {
             pipeline_release(p);
             return -1;
         }
@@ -36,6 +43,7 @@ void pipeline_release(struct pipeline *p)
     metrics_free(p->metrics);
     format_set_free(p->formats);
     sending_ips_free(p->sending_ips);
+    classifier_free(p->classifier);
     providers_free(p->providers);
     *p = (struct pipeline){0};
 }
@@ -59,6 +67,25 @@ static struct slice provider_of(struct pipeline *p, const struct delivery *d)
     return provider;
 }
 
+/* Why it failed, whose problem that is, and which block list is named. */
+static void judge(struct pipeline *p, struct delivery *d)
+{
+    const struct refusal refusal = {
+        .provider = d->provider,
+        .phase = d->phase,
+        .code = d->code,
+        .dsn = d->dsn,
+        .text = d->reply,
+    };
+    struct verdict verdict = {.cause = CAUSE_EXPIRED};
+    /* The line of an expired message says nothing of what kept it in the queue. */
+    if (d->status != STATUS_EXPIRED)
+        verdict = classifier_judge(p->classifier, &refusal);
+    d->cause = slice_str(cause_rows[verdict.cause].name);
+    d->owner = slice_str(owner_words[cause_rows[verdict.cause].owner]);
+    d->list = verdict.list;
+}
+
 /* Fills in what the log leaves out. */
 static void attribute(struct pipeline *p, struct event *event)
 {
@@ -67,6 +94,8 @@ static void attribute(struct pipeline *p, struct event *event)
         d->provider = provider_of(p, d);
         if (!d->local && !d->sending_ip.len)
             d->sending_ip = sending_ip_of(p->sending_ips, d->origin, d->relay_ipv6);
+        if (d->status != STATUS_SENT && d->status != STATUS_DELIVERABLE)
+            judge(p, d);
     } else if (event->kind == EVENT_TLS && event->tls.outbound) {
         event->tls.provider = provider_of_host(p->providers, event->tls.host);
     }
@@ -115,6 +144,8 @@ void pipeline_report(struct pipeline *p, struct stream *stream)
             stream->outcomes[f][o] = 0;
         }
     }
+    metrics_set(m, METRIC_RULES_STOPPED, (struct series_key){{0}},
+                (double)classifier_stopped(p->classifier));
     struct series_key key = {{source}};
     if (stream->last_time != TIME_UNKNOWN)
         metrics_set(m, METRIC_LOG_LAST_LINE, key, (double)stream->last_time);

@@ -13,6 +13,7 @@
 #define MAILVANE_PIPELINE_H
 
 #include "mailvane/base/log.h"
+#include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
 #include "mailvane/config/config.h"
 #include "mailvane/config/postfix_cf.h"
@@ -37,6 +38,7 @@ struct stream {
 struct pipeline {
     struct format_set *formats;
     struct providers *providers;
+    struct classifier *classifier;
     struct sending_ips *sending_ips;
     struct metrics *metrics;
     struct recorder *recorder;

@@ -185,6 +185,11 @@ static unsigned search_host(const struct providers *providers, struct slice host
     return OTHER;
 }
 
+bool provider_is_known(const struct providers *providers, struct slice name)
+{
+    return provider_index_find(&providers->names, PROVIDER_KEY_NAME, name) != NULL;
+}
+
 /*
  * Where a host is remembered: its two ends mixed with the seed. A host that falls
  * together with another costs a search, and never gives a wrong answer.

@@ -11,7 +11,7 @@ static bool is_foldable(uint8_t label)
 {
     return label == LABEL_DOMAIN || label == LABEL_DSN || label == LABEL_SENDING_IP ||
            label == LABEL_PROVIDER || label == LABEL_CODE || label == LABEL_SOURCE ||
-           label == LABEL_PROTOCOL;
+           label == LABEL_PROTOCOL || label == LABEL_LIST;
 }
 
 void family_init(struct family *f, const struct metric_row *row, uint64_t seed)

@@ -10,6 +10,7 @@
 #define DELAY_MEMOS    64
 #define RESULT_MEMOS   512
 #define PROVIDER_MEMOS 64
+#define CAUSE_MEMOS    64
 
 static const char *const stage_words[DELAY_STAGES] = {
     [DELAY_BEFORE_QUEUE] = "before_queue",
@@ -22,6 +23,12 @@ struct delay_series {
     uint16_t provider;
     union series_value *stage[DELAY_STAGES];
     union series_value *latency; /* NULL: free */
+};
+
+struct cause_labels {
+    const char *ptr; /* of the name; NULL: free */
+    uint16_t cause;
+    uint16_t owner;
 };
 
 struct result_series {
@@ -51,6 +58,8 @@ struct recorder {
         const char *ptr;
         uint16_t number;
     } providers[PROVIDER_MEMOS];
+    uint16_t codes[1000]; /* label numbers of reply codes; 0: not asked for yet */
+    struct cause_labels causes[CAUSE_MEMOS];
     struct delay_series delays[DELAY_MEMOS];
     struct result_series results[RESULT_MEMOS];
 };
@@ -116,9 +125,13 @@ static uint16_t dsn_number(struct recorder *r, struct dsn dsn)
 
 static uint16_t code_number(struct recorder *r, uint16_t code)
 {
-    char text[8];
-    int len = snprintf(text, sizeof(text), "%03u", code % 1000u);
-    return code ? metrics_label(r->metrics, LABEL_CODE, slice_of(text, (size_t)len)) : DICT_EMPTY;
+    uint16_t *number = &r->codes[code % 1000u];
+    if (*number == 0 && code) {
+        char text[8];
+        int len = snprintf(text, sizeof(text), "%03u", code % 1000u);
+        *number = metrics_label(r->metrics, LABEL_CODE, slice_of(text, (size_t)len));
+    }
+    return *number;
 }
 
 /* The handles of a provider's histograms. */
@@ -172,6 +185,31 @@ static uint16_t provider_number(struct recorder *r, struct slice provider)
     return r->providers[slot].number;
 }
 
+/* A cause's name is a text that never moves, and so is its owner's. */
+static const struct cause_labels *cause_of(struct recorder *r, const struct delivery *d)
+{
+    struct cause_labels *memo = &r->causes[((uintptr_t)d->cause.ptr >> 2) % CAUSE_MEMOS];
+    if (memo->ptr != d->cause.ptr) {
+        memo->ptr = d->cause.ptr;
+        memo->cause = metrics_label(r->metrics, LABEL_CAUSE, d->cause);
+        memo->owner = metrics_label(r->metrics, LABEL_OWNER, d->owner);
+    }
+    return memo;
+}
+
+static void record_failure(struct recorder *r, const struct delivery *d, uint16_t provider,
+                           uint16_t ip)
+{
+    struct metrics *m = r->metrics;
+    const struct cause_labels *cause = cause_of(r, d);
+    struct series_key key = {{provider, ip, r->status[d->status], cause->cause, cause->owner,
+                              r->phase[d->phase], code_number(r, d->code)}};
+    metrics_add(m, METRIC_DELIVERY_FAILURES, key, 1);
+    if (d->list.len)
+        metrics_add(m, METRIC_LISTED,
+                    (struct series_key){{metrics_label(m, LABEL_LIST, d->list), provider, ip}}, 1);
+}
+
 static void record_delivery(struct recorder *r, const struct event *event)
 {
     const struct delivery *d = &event->delivery;
@@ -186,6 +224,8 @@ static void record_delivery(struct recorder *r, const struct event *event)
     result->first->n += d->first;
     metrics_add(m, METRIC_DOMAIN_DELIVERIES, series_key_of(domain, provider, ip, status, dsn), 1);
     record_delays(r, d, provider);
+    if (d->status != STATUS_SENT)
+        record_failure(r, d, provider, ip);
 }
 
 static void record_active(struct recorder *r, const struct event *event)

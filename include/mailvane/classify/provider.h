@@ -44,6 +44,8 @@ int providers_load(struct providers *providers, const char *path, struct error *
 int providers_load_text(struct providers *providers, const char *name, struct slice text,
                         struct error *err);
 
+/* Is this the name of a provider that the tables know? */
+bool provider_is_known(const struct providers *providers, struct slice name);
 /* The provider of an MX host (any case, with or without the last dot); "other" if none. */
 struct slice provider_of_host(struct providers *providers, struct slice host);
 /* The provider of a recipient domain (as base/domain.h makes it); "other" if none. */

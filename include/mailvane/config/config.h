@@ -45,6 +45,8 @@ struct config {
     long series_codes;
     char **providers; /* files of more MX suffixes, tried before the built-in ones */
     size_t provider_count;
+    char **causes; /* files of more rules for causes, tried before the built-in ones */
+    size_t cause_count;
     char **web_listen;
     size_t web_listen_count;
     char *web_telemetry_path;

@@ -116,6 +116,10 @@ struct delivery {
     struct slice origin;     /* what the sending address is looked up by: syslog_name */
     struct slice provider;   /* filled after parsing */
     struct slice sending_ip; /* from the log, else filled after parsing */
+    /* Of a failure, filled after parsing; texts that live as long as the process does. */
+    struct slice cause;
+    struct slice owner;
+    struct slice list; /* the block list that is named */
 };
 
 struct event {

@@ -1,0 +1,307 @@
+/*
+ * mailvane explain: what a refusal means, whose problem it is, and what to do.
+ */
+#include <stdlib.h>
+
+#include "js.h"
+#include "mailvane/base/hash.h"
+#include "mailvane/classify/classifier.h"
+#include "mailvane/classify/provider.h"
+#include "setup.h"
+#include "term.h"
+
+#define LABEL_COLUMNS 11 /* where the text begins behind "Do not" */
+
+struct explainer {
+    struct classifier *classifier;
+    struct providers *providers;
+    struct term term;
+    bool json;
+    unsigned explained;
+    unsigned unknown;
+};
+
+/* "eod" is what some call the end of DATA. */
+static bool parse_phase(struct slice word, enum phase *out)
+{
+    if (slice_eq(word, SLICE("eod")))
+        word = slice_str(phase_words[PHASE_END_OF_DATA]);
+    for (unsigned i = 0; i < PHASE_COUNT; i++) {
+        if (slice_eq(word, slice_str(phase_words[i]))) {
+            *out = (enum phase)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A host is looked up; what is none, and none that we know, is taken for a provider's name. */
+static struct slice provider_of(const struct explainer *e, struct slice host)
+{
+    if (host.len == 0 || provider_is_known(e->providers, host))
+        return host;
+    struct slice found = provider_of_host(e->providers, host);
+    bool name = slice_find(host, '.') == host.len && slice_eq(found, SLICE("other"));
+    return name ? host : found;
+}
+
+/* --- JSON ----------------------------------------------------------------------- */
+
+static void print_json(const struct explainer *e, const struct refusal *refusal,
+                       const struct verdict *v, const struct reply *reply)
+{
+    const struct cause_row *cause = &cause_rows[v->cause];
+    char dsn[DSN_TEXT_SIZE] = "", code[8] = "", rule[600] = "";
+    struct js *object = js_object();
+    if (v->code)
+        snprintf(code, sizeof(code), "%03u", v->code % 1000u);
+    if (v->dsn.klass)
+        dsn_format(v->dsn, dsn);
+    if (v->rule != RULE_NONE) {
+        struct rule_info info = classifier_rule(e->classifier, v->rule);
+        snprintf(rule, sizeof(rule), "%s:%u", info.file, info.line);
+    }
+    js_set_word(object, "cause", cause->name);
+    js_set_word(object, "owner", owner_words[cause->owner]);
+    js_set_word(object, "retry", retry_words[cause_retry(v->cause, v->code)]);
+    js_set_text(object, "provider", refusal->provider);
+    js_set_text(object, "list", v->list);
+    js_set_word(object, "code", code);
+    js_set_word(object, "dsn", dsn);
+    js_set_word(object, "meaning", cause->meaning);
+    js_set_word(object, "action", cause->action);
+    js_set_word(object, "avoid", cause->avoid);
+    js_set_word(object, "rule", rule);
+    js_set_text(object, "matched", slice_of(reply->text + v->from, (size_t)(v->to - v->from)));
+    js_print(object, stdout);
+}
+
+/* --- a page for a person -------------------------------------------------------- */
+
+static void row(const struct term *term, const char *label, enum term_style style, const char *text)
+{
+    term_style(term, TERM_DIM);
+    fprintf(term->out, "%-*s", LABEL_COLUMNS, label);
+    term_style(term, TERM_PLAIN);
+    term_style(term, style);
+    term_wrap(term, LABEL_COLUMNS, LABEL_COLUMNS, slice_str(text));
+    term_style(term, TERM_PLAIN);
+}
+
+static const char *whose(enum owner owner)
+{
+    static const char *const texts[OWNER_COUNT] = {
+        [OWNER_NOBODY] = "unknown",
+        [OWNER_RECIPIENT] = "the recipient's",
+        [OWNER_SENDER] = "ours, the sender's",
+        [OWNER_REMOTE] = "theirs, the receiving side's",
+        [OWNER_NETWORK] = "the network's between us and them",
+    };
+    return texts[owner];
+}
+
+static const char *when(enum retry retry)
+{
+    static const char *const texts[RETRY_COUNT] = {
+        [RETRY_NO] = "no: it will fail again",
+        [RETRY_MINUTES] = "in minutes, as the queue does by itself",
+        [RETRY_HOURS] = "in hours, as the queue does by itself",
+        [RETRY_DAYS] = "for some days, not faster",
+    };
+    return texts[retry];
+}
+
+/* "rule causes.rules:12, by 421 4.7.28 at google and the words "...""  */
+static void print_evidence(const struct explainer *e, const struct refusal *refusal,
+                           const struct verdict *v, const struct reply *reply)
+{
+    char text[1024], dsn[DSN_TEXT_SIZE] = "";
+    if (v->rule == RULE_NONE) {
+        row(&e->term, "Why", TERM_PLAIN, "no rule holds");
+        return;
+    }
+    struct rule_info info = classifier_rule(e->classifier, v->rule);
+    if (v->dsn.klass)
+        dsn_format(v->dsn, dsn);
+    int len = snprintf(text, sizeof(text), "%s:%u", info.file, info.line);
+    if (v->to > v->from)
+        len += snprintf(text + len, sizeof(text) - (size_t)len, ", by \"%.*s\"", v->to - v->from,
+                        reply->text + v->from);
+    else
+        len += snprintf(text + len, sizeof(text) - (size_t)len, ", by its codes alone");
+    if (v->code || v->dsn.klass)
+        len += snprintf(text + len, sizeof(text) - (size_t)len, " (reply %.0u%s%s)", v->code,
+                        v->code && v->dsn.klass ? " " : "", dsn);
+    if (refusal->provider.len)
+        snprintf(text + len, sizeof(text) - (size_t)len, " at %.*s", SLICE_ARG(refusal->provider));
+    row(&e->term, "Why", TERM_PLAIN, text);
+}
+
+static void print_page(const struct explainer *e, const struct refusal *refusal,
+                       const struct verdict *v, const struct reply *reply)
+{
+    const struct cause_row *cause = &cause_rows[v->cause];
+    const struct term *term = &e->term;
+    char list[96];
+    if (e->explained)
+        putchar('\n');
+    row(term, "Cause", TERM_BOLD, cause->name);
+    row(term, "Meaning", TERM_PLAIN, cause->meaning);
+    row(term, "Problem", TERM_PLAIN, whose(cause->owner));
+    if (v->list.len) {
+        snprintf(list, sizeof(list), "%.*s", SLICE_ARG(v->list));
+        row(term, "Block list", TERM_RED, list);
+    }
+    row(term, "Retry", TERM_PLAIN, when(cause_retry(v->cause, v->code)));
+    row(term, "Do", TERM_GREEN, cause->action);
+    row(term, "Do not", TERM_YELLOW, cause->avoid);
+    print_evidence(e, refusal, v, reply);
+}
+
+static void explain(struct explainer *e, const struct refusal *refusal)
+{
+    struct reply reply;
+    struct verdict v = classifier_judge_anew(e->classifier, refusal, &reply);
+    if (e->json)
+        print_json(e, refusal, &v, &reply);
+    else
+        print_page(e, refusal, &v, &reply);
+    e->explained++;
+    e->unknown += v.cause == CAUSE_UNKNOWN;
+}
+
+/* --- many replies ----------------------------------------------------------------- */
+
+/* "reply" or "phase TAB host-or-provider TAB reply". */
+static void explain_line(struct explainer *e, struct slice line, unsigned number,
+                         const struct refusal *usual)
+{
+    struct refusal refusal = *usual;
+    struct slice rest = line, phase = slice_cut(&rest, '\t'), host = slice_cut(&rest, '\t');
+    refusal.text = line;
+    if (host.ptr && host.ptr > line.ptr && slice_end(host) < slice_end(line)) {
+        refusal.text = rest;
+        if (!parse_phase(phase, &refusal.phase))
+            cli_fail(EXIT_USAGE, "explain: -:%u:1: \"%.*s\" is no phase; taken as unknown", number,
+                     SLICE_ARG(slice_head(phase, 40)));
+        if (host.len)
+            refusal.provider = provider_of(e, host);
+    }
+    explain(e, &refusal);
+}
+
+static int explain_stdin(struct explainer *e, const struct refusal *usual)
+{
+    char *line = NULL;
+    size_t cap = 0;
+    ssize_t len;
+    for (unsigned number = 1; (len = getline(&line, &cap, stdin)) >= 0; number++) {
+        struct slice s = slice_of(line, (size_t)len);
+        while (s.len && (s.ptr[s.len - 1] == '\n' || s.ptr[s.len - 1] == '\r'))
+            s.len--;
+        explain_line(e, s, number, usual);
+    }
+    free(line);
+    if (ferror(stdin))
+        return cli_fail(EXIT_WORLD, "explain: cannot read stdin");
+    return EXIT_DONE;
+}
+
+static int print_causes(void)
+{
+    struct term term = term_of(stdout);
+    for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
+        char text[512];
+        snprintf(text, sizeof(text), "%s (%s) %s", owner_words[cause_rows[i].owner],
+                 retry_words[cause_rows[i].temporary], cause_rows[i].meaning);
+        term_style(&term, TERM_BOLD);
+        printf("%-18s", cause_rows[i].name);
+        term_style(&term, TERM_PLAIN);
+        term_wrap(&term, 18, 18, slice_str(text));
+    }
+    return cli_flush();
+}
+
+static int load(struct explainer *e, const struct config *config, struct error *err)
+{
+    uint64_t seed = hash_seed();
+    e->providers = providers_new(seed);
+    e->classifier = classifier_new(seed);
+    for (size_t i = 0; i < config->provider_count; i++) {
+        if (providers_load(e->providers, config->providers[i], err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < config->cause_count; i++) {
+        if (classifier_load(e->classifier, config->causes[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int run(struct explainer *e, char **operands, const struct refusal *usual)
+{
+    int status = EXIT_DONE;
+    if (strcmp(operands[0], "-") == 0) {
+        status = explain_stdin(e, usual);
+    } else {
+        struct refusal refusal = *usual;
+        refusal.text = slice_str(operands[0]);
+        explain(e, &refusal);
+    }
+    int flushed = cli_flush();
+    if (status || flushed)
+        return status ? status : flushed;
+    return e->unknown ? EXIT_NOT_SO : EXIT_DONE;
+}
+
+int run_explain(int argc, char **argv)
+{
+    const char *config_file = NULL, *domain = NULL, *relay = NULL, *phase = "";
+    bool help = false, list = false;
+    struct explainer e = {.term = term_of(stdout)};
+    const struct cli_flag flags[] = {
+        {"config.file", "F", "Configuration: more rules and providers.", &config_file, NULL},
+        {"domain", "D", "The recipient's domain.", &domain, NULL},
+        {"relay", "HOST", "The server that said it, or its provider.", &relay, NULL},
+        {"phase", "P", "Where in the session: connect, mail, rcpt, data, end_of_data ...", &phase,
+         NULL},
+        {"json", NULL, "Print one JSON object for each reply.", NULL, &e.json},
+        {"list", NULL, "Print all causes.", NULL, &list},
+        {"help", NULL, "Show this.", NULL, &help},
+        {NULL},
+    };
+    struct error err;
+    struct config config;
+    struct refusal usual = {.phase = PHASE_NONE};
+    int operand = cli_parse(argc, argv, flags, &err);
+    if (operand < 0)
+        return cli_fail(EXIT_USAGE, "explain: %s", err.text);
+    if (help) {
+        cli_help("explain [flags] 'REPLY'",
+                 "Says what a refusal means, whose problem it is and what to do. With - it reads "
+                 "one reply\na line from stdin, or phase TAB host-or-provider TAB reply. The exit "
+                 "status is 1 where no\nrule knows the reply.",
+                 flags);
+        return EXIT_DONE;
+    }
+    if (list)
+        return print_causes();
+    if (!argv[operand] || argv[operand + 1])
+        return cli_fail(EXIT_USAGE, "explain: wants one reply, in quotes, or - for stdin");
+    if (!parse_phase(slice_str(phase), &usual.phase))
+        return cli_fail(EXIT_USAGE, "explain: --phase \"%s\" is no phase of a session", phase);
+    int status;
+    if (setup_config(&config, config_file, &err) < 0 || load(&e, &config, &err) < 0) {
+        status = cli_fail(EXIT_USAGE, "%s", err.text);
+    } else {
+        if (relay)
+            usual.provider = provider_of(&e, slice_str(relay));
+        else if (domain)
+            usual.provider = provider_of_domain(e.providers, slice_str(domain));
+        status = run(&e, argv + operand, &usual);
+    }
+    classifier_free(e.classifier);
+    providers_free(e.providers);
+    config_release(&config);
+    return status;
+}

@@ -1,0 +1,84 @@
+#include "js.h"
+
+#include <jansson.h>
+
+#include "mailvane/base/strbuf.h"
+#include "mailvane/base/utf8.h"
+
+/* A struct js is jansson's value; only this file knows. */
+static json_t *of(struct js *value)
+{
+    return (json_t *)(void *)value;
+}
+
+static struct js *made(json_t *value)
+{
+    return (struct js *)(void *)value;
+}
+
+/* JSON wants valid UTF-8; a log holds any bytes. */
+static json_t *text(struct slice s)
+{
+    struct strbuf clean = STRBUF_INIT;
+    while (s.len) {
+        size_t len = utf8_sequence(s);
+        strbuf_add_slice(&clean, len ? slice_head(s, len) : UTF8_REPLACEMENT);
+        s = slice_skip(s, len ? len : 1);
+    }
+    json_t *json = json_stringn_nocheck(clean.buf ? clean.buf : "", clean.len);
+    strbuf_release(&clean);
+    return json;
+}
+
+struct js *js_object(void)
+{
+    return made(json_object());
+}
+
+struct js *js_list(void)
+{
+    return made(json_array());
+}
+
+struct js *js_number(double value)
+{
+    bool whole = value < 1e15 && value > -1e15 && value == (double)(json_int_t)value;
+    return made(whole ? json_integer((json_int_t)value) : json_real(value));
+}
+
+void js_set(struct js *object, const char *key, struct js *value)
+{
+    json_object_set_new_nocheck(of(object), key, of(value));
+}
+
+void js_add(struct js *list, struct js *value)
+{
+    json_array_append_new(of(list), of(value));
+}
+
+void js_set_text(struct js *object, const char *key, struct slice value)
+{
+    js_set(object, key, made(text(value)));
+}
+
+void js_set_word(struct js *object, const char *key, const char *value)
+{
+    js_set_text(object, key, slice_str(value));
+}
+
+void js_set_number(struct js *object, const char *key, double value)
+{
+    js_set(object, key, js_number(value));
+}
+
+void js_set_bool(struct js *object, const char *key, bool value)
+{
+    js_set(object, key, made(json_boolean(value)));
+}
+
+void js_print(struct js *value, FILE *out)
+{
+    json_dumpf(of(value), out, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    putc('\n', out);
+    json_decref(of(value));
+}

@@ -1,0 +1,226 @@
+#include "mailvane/classify/classifier.h"
+
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
+#include "mailvane/classify/provider.h"
+#include "provider_file.h"
+#include "rule_data.h"
+#include "rules.h"
+
+/* A rule's number over all tables: the table's in the upper half. */
+#define TABLE_SHIFT 16
+
+/* A verdict, and everything that it was given on. */
+struct memory {
+    uint64_t hash;
+    struct verdict verdict;
+    struct dsn dsn;
+    uint16_t code;
+    uint16_t len; /* of the text */
+    uint8_t phase;
+    uint8_t provider_len;
+    bool used;
+    char provider[PROVIDER_NAME_MAX];
+    char text[REPLY_TEXT_MAX];
+};
+
+struct user_file {
+    char *name;
+    char *text;
+};
+
+struct classifier {
+    uint64_t seed;
+    struct rules *tables[CLASSIFIER_FILES_MAX + 1]; /* users' first, the built-in one last */
+    unsigned table_count;
+    struct user_file files[CLASSIFIER_FILES_MAX];
+    struct memory *memories;
+};
+
+struct classifier *classifier_new(uint64_t seed)
+{
+    struct error err;
+    struct classifier *c = must_calloc(1, sizeof(*c));
+    c->seed = seed;
+    c->memories = must_calloc(CLASSIFIER_MEMORY, sizeof(*c->memories));
+    c->tables[0] = rules_new("data/causes.rules", slice_str(rule_data), false, &err);
+    bug_if(!c->tables[0]);
+    c->table_count = 1;
+    return c;
+}
+
+void classifier_free(struct classifier *c)
+{
+    if (!c)
+        return;
+    for (unsigned i = 0; i < c->table_count; i++)
+        rules_free(c->tables[i]);
+    for (unsigned i = 0; i + 1 < c->table_count; i++) {
+        free(c->files[i].name);
+        free(c->files[i].text);
+    }
+    free(c->memories);
+    free(c);
+}
+
+/* Takes text over, whatever comes of it. */
+static int add_table(struct classifier *c, const char *name, char *text, size_t len,
+                     struct error *err)
+{
+    unsigned last = c->table_count - 1;
+    struct rules *rules = NULL;
+    struct user_file file = {.name = must_strdup(name), .text = text};
+    if (last == CLASSIFIER_FILES_MAX)
+        error_set(err, "%s: is one file of rules too many", name);
+    else
+        rules = rules_new(file.name, slice_of(text, len), true, err);
+    if (!rules) {
+        free(file.name);
+        free(file.text);
+        return -1;
+    }
+    c->files[last] = file;
+    c->tables[last + 1] = c->tables[last];
+    c->tables[last] = rules;
+    c->table_count++;
+    memset(c->memories, 0, CLASSIFIER_MEMORY * sizeof(*c->memories));
+    return 0;
+}
+
+int classifier_load_text(struct classifier *c, const char *name, struct slice text,
+                         struct error *err)
+{
+    char *copy = must_calloc(text.len + 1, 1);
+    memcpy(copy, text.ptr ? text.ptr : "", text.len);
+    return add_table(c, name, copy, text.len, err);
+}
+
+int classifier_load(struct classifier *c, const char *path, struct error *err)
+{
+    struct slice text;
+    if (provider_file_read(path, CLASSIFIER_FILE_MAX, &text, err) < 0)
+        return -1;
+    return add_table(c, path, (char *)text.ptr, text.len, err);
+}
+
+/* The first table that has a rule of the kind which holds. */
+static struct rule_hit find(struct classifier *c, enum rule_kind kind,
+                            const struct rule_facts *facts, bool thorough, unsigned *table)
+{
+    struct rule_hit hit = {.number = RULE_NONE};
+    for (*table = 0; *table < c->table_count; ++*table) {
+        hit = rules_find(c->tables[*table], kind, facts, thorough);
+        if (hit.number != RULE_NONE)
+            break;
+    }
+    return hit;
+}
+
+static struct verdict judge(struct classifier *c, const struct rule_facts *facts, bool thorough)
+{
+    unsigned table;
+    struct verdict verdict = {
+        .cause = CAUSE_UNKNOWN,
+        .code = facts->reply->code,
+        .dsn = facts->reply->dsn,
+        .rule = RULE_NONE,
+    };
+    struct rule_hit hit = find(c, RULE_CAUSE, facts, thorough, &table);
+    if (hit.number != RULE_NONE) {
+        verdict.cause = rules_cause(c->tables[table], hit.number);
+        verdict.rule = table << TABLE_SHIFT | hit.number;
+        verdict.from = hit.from;
+        verdict.to = hit.to;
+    }
+    /* Whatever else a reply says of a list, only these are refusals because of one. */
+    if (verdict.cause != CAUSE_REPUTATION_BLOCK && verdict.cause != CAUSE_SPAM_CONTENT)
+        return verdict;
+    hit = find(c, RULE_LIST, facts, thorough, &table);
+    if (hit.number != RULE_NONE)
+        verdict.list = rules_list(c->tables[table], hit.number);
+    return verdict;
+}
+
+static struct rule_facts facts_of(const struct refusal *refusal, struct reply *reply)
+{
+    reply_read(reply, refusal->text, refusal->code, refusal->dsn);
+    return (struct rule_facts){
+        .provider = slice_head(refusal->provider, PROVIDER_NAME_MAX),
+        .phase = refusal->phase,
+        .reply = reply,
+    };
+}
+
+static bool same_dsn(struct dsn a, struct dsn b)
+{
+    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
+}
+
+static bool is_about(const struct memory *memory, uint64_t hash, const struct rule_facts *facts)
+{
+    const struct reply *reply = facts->reply;
+    return memory->used && memory->hash == hash && memory->code == reply->code &&
+           same_dsn(memory->dsn, reply->dsn) && memory->phase == facts->phase &&
+           slice_eq(facts->provider, slice_of(memory->provider, memory->provider_len)) &&
+           slice_eq(reply_text(reply), slice_of(memory->text, memory->len));
+}
+
+static void remember(struct memory *memory, uint64_t hash, const struct rule_facts *facts,
+                     const struct verdict *verdict)
+{
+    const struct reply *reply = facts->reply;
+    memory->hash = hash;
+    memory->verdict = *verdict;
+    memory->dsn = reply->dsn;
+    memory->code = reply->code;
+    memory->phase = (uint8_t)facts->phase;
+    memory->provider_len = (uint8_t)facts->provider.len;
+    memory->len = reply->len;
+    memory->used = true;
+    memcpy(memory->provider, facts->provider.ptr ? facts->provider.ptr : "", facts->provider.len);
+    memcpy(memory->text, reply->text, reply->len);
+}
+
+struct verdict classifier_judge(struct classifier *c, const struct refusal *refusal)
+{
+    struct reply reply;
+    struct rule_facts facts = facts_of(refusal, &reply);
+    uint64_t hash = hash_slice(reply_text(&reply), c->seed + reply.code);
+    struct memory *memory = &c->memories[hash % CLASSIFIER_MEMORY];
+    if (!is_about(memory, hash, &facts)) {
+        struct verdict verdict = judge(c, &facts, false);
+        remember(memory, hash, &facts, &verdict);
+    }
+    return memory->verdict;
+}
+
+struct verdict classifier_judge_anew(struct classifier *c, const struct refusal *refusal,
+                                     struct reply *reply)
+{
+    struct reply own;
+    struct rule_facts facts = facts_of(refusal, reply ? reply : &own);
+    return judge(c, &facts, false);
+}
+
+struct verdict classifier_judge_slowly(struct classifier *c, const struct refusal *refusal)
+{
+    struct reply reply;
+    struct rule_facts facts = facts_of(refusal, &reply);
+    return judge(c, &facts, true);
+}
+
+struct rule_info classifier_rule(const struct classifier *c, uint32_t rule)
+{
+    bug_if(rule >> TABLE_SHIFT >= c->table_count);
+    return rules_info(c->tables[rule >> TABLE_SHIFT], rule & ((1u << TABLE_SHIFT) - 1));
+}
+
+uint64_t classifier_stopped(const struct classifier *c)
+{
+    uint64_t stopped = 0;
+    for (unsigned i = 0; i < c->table_count; i++)
+        stopped += rules_stopped(c->tables[i]);
+    return stopped;
+}

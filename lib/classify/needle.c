@@ -1,0 +1,199 @@
+#include "needle.h"
+
+/* How deep groups may nest before a pattern counts as not understood. */
+#define DEPTH_MAX 12
+
+/* A pattern while it is read; `lost` once something is not understood. */
+struct reader {
+    const char *p;
+    const char *end;
+    bool lost;
+};
+
+/* The alternatives of a part of the pattern; complete only if each has a needle. */
+struct found {
+    struct needles set;
+    unsigned shortest; /* length of the shortest needle; 0: no set */
+};
+
+static void read_alternatives(struct reader *r, unsigned depth, struct found *out);
+
+static char peek(const struct reader *r, size_t ahead)
+{
+    return (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
+}
+
+/* A run of plain characters while it grows. */
+struct run {
+    unsigned len;
+    char text[NEEDLE_MAX];
+};
+
+static void run_add(struct run *run, char c)
+{
+    /* Of a longer one the last bytes are kept: any part of a needle is one. */
+    if (run->len == NEEDLE_MAX)
+        memmove(run->text, run->text + 1, --run->len);
+    run->text[run->len++] = byte_lower(c);
+}
+
+/* Keeps the better of two: the longer its shortest needle, the rarer it is. */
+static void keep_better(struct found *best, const struct found *other)
+{
+    if (other->shortest > best->shortest ||
+        (other->shortest == best->shortest && other->set.count < best->set.count))
+        *best = *other;
+}
+
+static void run_end(struct run *run, struct found *best)
+{
+    if (run->len >= NEEDLE_MIN && run->len > best->shortest) {
+        best->set.count = 1;
+        best->shortest = run->len;
+        best->set.list[0].len = (uint8_t)run->len;
+        memcpy(best->set.list[0].text, run->text, run->len);
+    }
+    run->len = 0;
+}
+
+/* Reads a quantifier, if one stands here; *once says that what it follows must be there. */
+static bool take_quantifier(struct reader *r, bool *once)
+{
+    char c = peek(r, 0);
+    *once = true;
+    if (c == '{' && byte_is_digit(peek(r, 1))) {
+        *once = peek(r, 1) != '0' || byte_is_digit(peek(r, 2));
+        while (r->p < r->end && *r->p != '}')
+            r->p++;
+        r->lost = r->lost || r->p == r->end;
+    } else if (c == '?' || c == '*' || c == '+') {
+        *once = c == '+';
+    } else {
+        return false;
+    }
+    r->p += r->p < r->end;
+    if (peek(r, 0) == '?' || peek(r, 0) == '+')
+        r->p++;
+    return true;
+}
+
+/* "[...]": any of many bytes. */
+static void skip_class(struct reader *r)
+{
+    r->p++;
+    if (peek(r, 0) == '^')
+        r->p++;
+    if (peek(r, 0) == ']')
+        r->p++;
+    while (r->p < r->end && *r->p != ']') {
+        /* "[[:alpha:]]" */
+        if (*r->p == '[' && peek(r, 1) == ':')
+            while (r->p < r->end && *r->p != ']')
+                r->p++;
+        r->p += *r->p == '\\' ? 2 : 1;
+    }
+    r->lost = r->lost || r->p >= r->end;
+    r->p++;
+}
+
+/* "(?:", "(" or a look-around, whose text need not be there. */
+static void read_group(struct reader *r, unsigned depth, struct found *out)
+{
+    bool counts = true;
+    r->p++;
+    if (peek(r, 0) == '*') {
+        r->lost = true;
+    } else if (peek(r, 0) == '?') {
+        char c = peek(r, 1);
+        counts = c == ':' || c == '>';
+        r->lost = r->lost || (!counts && c != '=' && c != '!' && c != '<');
+        r->p += c == '<' ? 3 : 2;
+        r->lost = r->lost || (c == '<' && r->p[-1] != '=' && r->p[-1] != '!');
+    }
+    if (depth == DEPTH_MAX || r->p > r->end)
+        r->lost = true;
+    if (r->lost)
+        return;
+    read_alternatives(r, depth + 1, out);
+    if (!counts)
+        out->shortest = 0;
+    r->lost = r->lost || peek(r, 0) != ')';
+    r->p++;
+}
+
+/* One alternative, up to '|', ')' or the end. */
+static void read_sequence(struct reader *r, unsigned depth, struct found *best)
+{
+    struct run run = {0};
+    bool once;
+    best->shortest = best->set.count = 0;
+    while (!r->lost && r->p < r->end && *r->p != '|' && *r->p != ')') {
+        char c = *r->p;
+        bool plain = true;
+        if (c == '(' || c == '[') {
+            struct found inner = {.shortest = 0};
+            run_end(&run, best);
+            if (c == '(')
+                read_group(r, depth, &inner);
+            else
+                skip_class(r);
+            if ((!take_quantifier(r, &once) || once) && !r->lost)
+                keep_better(best, &inner);
+            continue;
+        }
+        if (c == '\\') {
+            c = peek(r, 1);
+            r->p++;
+            if (c == 'b' || c == 'B') {
+                r->p++;
+                continue;
+            }
+            plain = c && !byte_is_alnum(c);
+        } else if (c == '^' || c == '$') {
+            r->p++;
+            continue;
+        } else {
+            plain = c != '.';
+        }
+        /* "\x41", "\Q..\E", "\1": only those of one letter are known to end here. */
+        r->lost = r->lost || (!plain && c != '.' && !(c && strchr("dDsSwWhHvVNnrtR", c)));
+        r->p++;
+        bool quantified = take_quantifier(r, &once);
+        if (plain && once)
+            run_add(&run, c);
+        if (!plain || quantified)
+            run_end(&run, best);
+    }
+    run_end(&run, best);
+}
+
+static void read_alternatives(struct reader *r, unsigned depth, struct found *out)
+{
+    struct found one;
+    read_sequence(r, depth, out);
+    bool complete = out->shortest > 0;
+    while (!r->lost && peek(r, 0) == '|') {
+        r->p++;
+        read_sequence(r, depth, &one);
+        complete = complete && one.shortest > 0 && out->set.count + one.set.count <= NEEDLES_MAX;
+        if (!complete)
+            continue;
+        memcpy(out->set.list + out->set.count, one.set.list,
+               one.set.count * sizeof(one.set.list[0]));
+        out->set.count += one.set.count;
+        out->shortest = one.shortest < out->shortest ? one.shortest : out->shortest;
+    }
+    if (!complete)
+        out->shortest = out->set.count = 0;
+}
+
+void needles_of(struct slice pattern, struct needles *out)
+{
+    struct reader r = {.p = pattern.ptr, .end = slice_end(pattern)};
+    struct found found = {.shortest = 0};
+    read_alternatives(&r, 0, &found);
+    /* A ')' too many is not ours to judge. */
+    if (r.lost || r.p != r.end || found.shortest == 0)
+        found.set.count = 0;
+    *out = found.set;
+}

@@ -1,0 +1,26 @@
+/*
+ * Regular expressions of PCRE2: bytes, caseless in ASCII, compiled for the machine where
+ * it lets us (JIT), with limits on what one search may cost.
+ */
+#ifndef MAILVANE_CLASSIFY_PATTERN_H
+#define MAILVANE_CLASSIFY_PATTERN_H
+
+#include "mailvane/base/slice.h"
+
+struct pattern;
+struct pattern_limits; /* what all searches share */
+
+enum pattern_result { PATTERN_ABSENT, PATTERN_FOUND, PATTERN_TOO_COSTLY };
+
+struct pattern_limits *pattern_limits_new(void);
+void pattern_limits_free(struct pattern_limits *limits);
+
+/* NULL with a sentence in `what` and the byte of the pattern where reading it stopped. */
+struct pattern *pattern_new(struct slice source, char what[128], size_t *at);
+void pattern_free(struct pattern *pattern);
+
+/* Where found, [*from, *to) is the part of the text that matched. */
+enum pattern_result pattern_search(const struct pattern *pattern, struct pattern_limits *limits,
+                                   struct slice text, size_t *from, size_t *to);
+
+#endif

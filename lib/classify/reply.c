@@ -1,0 +1,429 @@
+#include "mailvane/classify/reply.h"
+
+#include "mailvane/base/scan.h"
+
+/* A quotation is announced by one of these, at most so many bytes before its colon. */
+#define LEAD_MAX 60
+static const struct slice leads[] = {
+    SLICE_INIT("said"),       SLICE_INIT("responded"),   SLICE_INIT("respond"),
+    SLICE_INIT("response"),   SLICE_INIT("reply"),       SLICE_INIT("replied"),
+    SLICE_INIT("returned"),   SLICE_INIT("answer"),      SLICE_INIT("error"),
+    SLICE_INIT("reason"),     SLICE_INIT("follows"),     SLICE_INIT("diagnostic"),
+    SLICE_INIT("talk to me"), SLICE_INIT("failed with"),
+};
+
+/* Where a reply is about our own sender address, what it quotes is not the reason. */
+static const struct slice sender_side[] = {
+    SLICE_INIT("sender rejected"), SLICE_INIT("sender address rejected"),
+    SLICE_INIT("sender verif"),    SLICE_INIT("sender address verif"),
+    SLICE_INIT("callout"),         SLICE_INIT("callback"),
+};
+
+enum { WORD = 1, DIGIT = 2, AT = 4, BLANK = 8, ACCENT = 16 };
+
+/* What a byte may be part of. A word is what an address, a host name or an id is made of. */
+static const uint8_t classes[256] = {
+    [0 ... ' '] = BLANK,    ['0' ... '9'] = WORD | DIGIT,
+    ['A' ... 'Z'] = WORD,   ['a' ... 'z'] = WORD,
+    ['@'] = WORD | AT,      ['.'] = WORD,
+    ['_'] = WORD,           ['+'] = WORD,
+    ['~'] = WORD,           ['='] = WORD,
+    ['-'] = WORD,           [0x7f] = BLANK,
+    [0x80 ... 0xc2] = WORD, [0xc3] = WORD | ACCENT,
+    [0xc4 ... 0xcf] = WORD, [0xd0] = WORD | ACCENT,
+    [0xd1 ... 0xff] = WORD,
+};
+
+static uint8_t class_of(char c)
+{
+    return classes[(unsigned char)c];
+}
+
+static bool is_letter(char c)
+{
+    return byte_is_lower(c) || byte_is_upper(c);
+}
+
+/* Does `word` stand at p, in any case? */
+static bool at_word(const char *p, const char *end, struct slice word)
+{
+    if ((size_t)(end - p) < word.len)
+        return false;
+    for (size_t i = 0; i < word.len; i++) {
+        if (byte_lower(p[i]) != word.ptr[i])
+            return false;
+    }
+    return true;
+}
+
+/* Does one of the words stand in [from, to), beginning a word? */
+static bool any_word(const char *from, const char *to, const struct slice *words, size_t count)
+{
+    for (const char *p = from; p < to; p++) {
+        if (p > from && (is_letter(p[-1]) || byte_is_digit(p[-1]) || p[-1] == '_'))
+            continue;
+        for (size_t i = 0; i < count; i++) {
+            if (at_word(p, to, words[i]))
+                return true;
+        }
+    }
+    return false;
+}
+
+#define ANY_WORD(from, to, words) any_word(from, to, words, sizeof(words) / sizeof((words)[0]))
+
+/* Behind the mark at p, "said: ", "<<< " or "->": where a refusal begins, NULL if none does. */
+static const char *quoted_reply(const char *p, const char *end)
+{
+    p++;
+    while (p < end && class_of(*p) == BLANK)
+        p++;
+    if (p < end && memchr("[(\"'", *p, 4))
+        p++;
+    struct slice rest = slice_between(p, end);
+    return rest.len > 3 && reply_code(rest) >= 400 ? p : NULL;
+}
+
+/* Is the mark at p, a ':' or '>', one that a quotation stands behind? */
+static bool announces(const char *from, const char *p)
+{
+    if (*p == '>' && p > from && (p[-1] == '-' || (p - from > 1 && p[-1] == '<' && p[-2] == '<')))
+        return true;
+    const char *lead = p;
+    while (lead > from && p - lead < LEAD_MAX && lead[-1] != ':' && lead[-1] != '<' &&
+           lead[-1] != '>')
+        lead--;
+    return ANY_WORD(lead, p, leads);
+}
+
+/* "<<<" is three marks of its own. */
+static bool is_triple(const char *p, const char *end)
+{
+    return end - p > 2 && p[0] == '<' && p[1] == '<' && p[2] == '<';
+}
+
+/* The innermost reply that is quoted, else the whole. */
+static struct slice innermost(struct slice raw)
+{
+    const char *from = raw.ptr, *end = slice_end(raw), *best = from;
+    for (const char *p = scan_to3(from, end, ':', '>', '<'); p < end;
+         p = scan_to3(p + 1, end, ':', '>', '<')) {
+        bool triple = is_triple(p, end);
+        if (*p == '<' && !triple)
+            continue;
+        const char *mark = triple ? p + 2 : p;
+        const char *quoted = quoted_reply(mark, end);
+        if (!quoted || !(triple || announces(best, mark)))
+            continue;
+        if (ANY_WORD(from, mark, sender_side))
+            break;
+        best = quoted;
+    }
+    return slice_between(best, end);
+}
+
+/* "(#5.1.1)": qmail's way to tell an enhanced code. */
+static struct dsn bracketed_dsn(struct slice s)
+{
+    struct dsn dsn = {0};
+    for (size_t at = slice_find(s, '('); at < s.len; at = slice_find(s, '(')) {
+        s = slice_skip(s, at + 1);
+        struct slice rest = s;
+        slice_take(&rest, SLICE("#"));
+        if (dsn_take(&rest, &dsn))
+            break;
+    }
+    return dsn;
+}
+
+static struct slice skip_gap(struct slice s)
+{
+    while (s.len && (s.ptr[0] == ' ' || s.ptr[0] == '-'))
+        s = slice_skip(s, 1);
+    return s;
+}
+
+/* Takes the codes off the front. */
+static struct slice take_codes(struct reply *reply, struct slice s)
+{
+    uint16_t code = reply_code(s);
+    struct dsn dsn = {0};
+    /* What is no refusal was said before one: "354 go on 451 4.3.0 error". */
+    code = code >= 400 ? code : 0;
+    if (code) {
+        reply->code = code;
+        s = skip_gap(slice_skip(s, 3));
+    }
+    struct slice rest = s;
+    bool dotted = dsn_take(&rest, &dsn) && (!code || dsn.klass == code / 100u);
+    if (dotted)
+        s = rest;
+    else if (!code && !reply->dsn.klass)
+        dsn = bracketed_dsn(s);
+    else
+        return s;
+    if (dsn.klass)
+        reply->dsn = dsn;
+    return s;
+}
+
+static bool same_dsn(struct dsn a, struct dsn b)
+{
+    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
+}
+
+/* The text while it is written. */
+struct writer {
+    char *text;
+    size_t len;
+};
+
+static void put(struct writer *w, char c)
+{
+    if (w->len < REPLY_TEXT_MAX)
+        w->text[w->len++] = c;
+}
+
+static void put_blank(struct writer *w)
+{
+    if (w->len && w->text[w->len - 1] != ' ')
+        put(w, ' ');
+}
+
+static void put_lower(struct writer *w, const char *from, const char *end)
+{
+    size_t room = REPLY_TEXT_MAX - w->len,
+           n = (size_t)(end - from) < room ? (size_t)(end - from) : room;
+    for (size_t i = 0; i < n; i++)
+        w->text[w->len + i] = byte_lower(from[i]);
+    w->len += n;
+}
+
+/* "#:#" is one number, as an IPv6 address is. */
+static void put_number(struct writer *w)
+{
+    const char *back = w->text + w->len;
+    if (w->len >= 2 && back[-2] == '#' && (back[-1] == ':' || back[-1] == '.' || back[-1] == '-'))
+        w->len--;
+    else
+        put(w, '#');
+}
+
+/* How many of the bytes from p on are of one of the classes. */
+static size_t count_class(const char *p, const char *end, uint8_t class, size_t max)
+{
+    size_t n = 0;
+    while (p + n < end && n < max && class_of(p[n]) & class)
+        n++;
+    return n;
+}
+
+/* "127.0.0.2": what a block list answered. */
+static bool is_list_answer(struct slice s)
+{
+    if (!slice_take(&s, SLICE("127")))
+        return false;
+    for (int part = 0; part < 3; part++) {
+        if (!slice_take(&s, SLICE(".")))
+            return false;
+        size_t digits = count_class(s.ptr, slice_end(s), DIGIT, 4);
+        if (digits == 0 || digits > 3)
+            return false;
+        s = slice_skip(s, digits);
+    }
+    return s.len == 0;
+}
+
+/* "s3140", "tss04", "rl000001", "lpn001_108", "-1310": a code that somebody documents. */
+static bool is_marker(struct slice s)
+{
+    const char *p = s.ptr, *end = slice_end(s);
+    if (!is_letter(*p) && *p != '-')
+        return false;
+    for (p++; p < end && (is_letter(*p) || *p == '.' || *p == '_' || *p == '-'); p++)
+        ;
+    size_t digits = count_class(p, end, DIGIT, 7);
+    if (p - s.ptr > 12 || digits == 0 || digits > 6)
+        return false;
+    p += digits;
+    if (p < end && *p == '_') {
+        digits = count_class(++p, end, DIGIT, 4);
+        p += digits > 0 && digits < 4 ? digits : 0;
+    }
+    return p == end;
+}
+
+/* A host name with a letter at its end, and no number of two digits in it. */
+static bool is_host(struct slice s)
+{
+    const char *end = slice_end(s);
+    size_t dots = 0, label = 0, letters = 0;
+    for (const char *p = s.ptr; p < end; p++) {
+        bool digit = byte_is_digit(*p);
+        if (digit && p + 1 < end && byte_is_digit(p[1]))
+            return false;
+        if (*p == '.') {
+            if (label == 0)
+                return false;
+            dots++;
+            label = letters = 0;
+            continue;
+        }
+        if (!digit && !is_letter(*p) && *p != '-')
+            return false;
+        label++;
+        letters += is_letter(*p);
+    }
+    return dots && label >= 2 && letters == label;
+}
+
+/* A word with a number in it: is it a code, or does it differ with every message? */
+static bool is_worth_keeping(struct slice s)
+{
+    struct dsn dsn;
+    size_t digits = count_class(s.ptr, slice_end(s), DIGIT, s.len);
+    if (digits == s.len)
+        return digits <= 3;
+    bool plain = true;
+    for (size_t i = 0; i < s.len && i < 4; i++)
+        plain = plain && byte_is_alnum(s.ptr[i]);
+    return (s.len <= 3 && plain) || dsn_parse(s, &dsn) || is_list_answer(s) || is_marker(s) ||
+           is_host(s);
+}
+
+/* Writes one word. */
+static void put_word(struct writer *w, struct slice word, uint8_t classes_seen)
+{
+    struct slice core = word;
+    while (core.len && memchr(".-=~+", core.ptr[core.len - 1], 5))
+        core.len--;
+    if (core.len && (classes_seen & AT) && core.len > 1)
+        put(w, '@');
+    else if (core.len && (classes_seen & DIGIT) && !is_worth_keeping(core))
+        put_number(w);
+    else
+        put_lower(w, core.ptr, slice_end(core));
+    put_lower(w, slice_end(core), slice_end(word));
+}
+
+/* À to Þ and А to Я, two bytes each: the lower-case letter's second byte, maybe its first. */
+static size_t put_accent(struct writer *w, const char *p, const char *end)
+{
+    unsigned char first = (unsigned char)p[0], second = end - p > 1 ? (unsigned char)p[1] : 0;
+    bool latin = first == 0xc3 && second >= 0x80 && second <= 0x9e && second != 0x97;
+    bool cyrillic = first == 0xd0 && second >= 0x90 && second <= 0xaf;
+    if (!latin && !cyrillic) {
+        put(w, *p);
+        return 1;
+    }
+    bool carry = cyrillic && second >= 0xa0;
+    put(w, (char)(carry ? first + 1 : first));
+    put(w, (char)(carry ? second - 0x20 : second + 0x20));
+    return 2;
+}
+
+/*
+ * The line of a multi-line reply that begins at p repeats the code: where its text
+ * begins, p if it does not.
+ */
+static const char *skip_repeated(const struct reply *reply, const char *p, const char *end)
+{
+    struct slice rest = slice_between(p, end);
+    if (!reply->code || rest.len < 4 || reply_code(rest) != reply->code)
+        return p;
+    rest = skip_gap(slice_skip(rest, 3));
+    struct slice behind = rest;
+    struct dsn dsn;
+    if (reply->dsn.klass && dsn_take(&behind, &dsn) && same_dsn(dsn, reply->dsn)) {
+        slice_take(&behind, SLICE(" "));
+        return behind.ptr;
+    }
+    return rest.ptr;
+}
+
+/* How many bytes from p on need nothing but lower case. */
+static size_t plain_length(const char *p, const char *end)
+{
+    static const char stops[] = {'@', 0x7f, '\xc3', '\xd0'};
+    const char *from = p;
+#ifdef __SSE2__
+    const __m128i digits = _mm_set1_epi8(0x7f - '9'), high = _mm_set1_epi8(0x7f - 10);
+    const __m128i blank = _mm_set1_epi8(' '), control = _mm_set1_epi8(0x1f);
+    for (; end - p > 16; p += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
+        __m128i hits = _mm_and_si128(_mm_cmpeq_epi8(bytes, blank), _mm_cmpeq_epi8(next, blank));
+        hits = _mm_or_si128(hits, _mm_cmpgt_epi8(_mm_add_epi8(bytes, digits), high));
+        hits = _mm_or_si128(hits, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
+        for (size_t i = 0; i < sizeof(stops); i++)
+            hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(stops[i])));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hits);
+        if (mask)
+            return (size_t)(p - from) + (unsigned)__builtin_ctz(mask);
+    }
+#endif
+    for (; p < end; p++) {
+        uint8_t class = class_of(*p);
+        bool blanks = *p == ' ' && p + 1 < end && p[1] == ' ';
+        if (blanks || class & (DIGIT | AT | ACCENT) || (class & BLANK && *p != ' '))
+            break;
+    }
+    return (size_t)(p - from);
+}
+
+/*
+ * The word around p, where its first digit or "@" stands: what was written of it as plain
+ * text is taken back. Returns where it ends.
+ */
+static const char *rewrite_word(const struct reply *reply, struct writer *w, const char *start,
+                                const char *p, const char *end)
+{
+    const char *from = p, *to = p;
+    uint8_t seen = 0;
+    while (from > start && class_of(from[-1]) & WORD)
+        from--;
+    w->len -= (size_t)(p - from) < w->len ? (size_t)(p - from) : w->len;
+    if (from == start || from[-1] == ' ') {
+        const char *behind = skip_repeated(reply, from, end);
+        if (behind > from)
+            return behind;
+    }
+    while (to < end && class_of(*to) & WORD)
+        seen |= class_of(*to++);
+    put_word(w, slice_between(from, to), seen);
+    return to;
+}
+
+static void normalise(struct reply *reply, struct slice s)
+{
+    struct writer w = {.text = reply->text};
+    const char *start = s.ptr, *p = start, *end = slice_end(s);
+    while (p < end && w.len < REPLY_TEXT_MAX) {
+        size_t plain = plain_length(p, end);
+        put_lower(&w, p, p + plain);
+        p += plain;
+        if (p == end || w.len == REPLY_TEXT_MAX)
+            break;
+        uint8_t class = class_of(*p);
+        if (class & (DIGIT | AT)) {
+            p = rewrite_word(reply, &w, start, p, end);
+            start = p;
+        } else if (class & BLANK) {
+            put_blank(&w);
+            p += count_class(p, end, BLANK, s.len);
+        } else {
+            p += put_accent(&w, p, end);
+        }
+    }
+    while (w.len && w.text[w.len - 1] == ' ')
+        w.len--;
+    reply->len = (uint16_t)w.len;
+}
+
+void reply_read(struct reply *reply, struct slice raw, uint16_t code, struct dsn dsn)
+{
+    reply->code = code;
+    reply->dsn = dsn;
+    struct slice s = slice_trim(innermost(raw));
+    normalise(reply, slice_trim(take_codes(reply, s)));
+}
