@@ -63,7 +63,7 @@ E2E_SRC := $(sort $(wildcard tests/e2e/*.c))
 E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(OUT)/e2e/%)
 
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-PKG_LIBS = $(shell pkg-config --libs $(PKGS))
+PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -lm
 
 .PHONY: all run check check-only bench fuzz lint floors headers install uninstall clean help deps deps-test
 

@@ -46,6 +46,7 @@ void cli_help(const char *usage, const char *about, const struct cli_flag *flags
 int run_agent(int argc, char **argv);
 int run_scan(int argc, char **argv);
 int run_events(int argc, char **argv);
+int run_report(int argc, char **argv);
 int run_explain(int argc, char **argv);
 int run_check(int argc, char **argv);
 

@@ -49,11 +49,15 @@ static int print_files(const struct config *config, enum format_id format, char 
 int run_events(int argc, char **argv)
 {
     bool with_recipients = false;
+    const struct cli_flag more[] = {
+        {"with-recipients", NULL, "Print whole recipient addresses: personal data.", NULL,
+         &with_recipients},
+        {NULL},
+    };
     const struct files_command command = {
         .name = "events",
         .about = "Prints one JSON object for each event that the log files tell of.",
-        .more = {"with-recipients", NULL, "Print whole recipient addresses: personal data.", NULL,
-                 &with_recipients},
+        .more = more,
         .run = print_files,
         .arg = &with_recipients,
     };

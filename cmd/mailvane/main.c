@@ -10,6 +10,7 @@
 static const struct subcommand subcommands[] = {
     {"scan", "[FILE...]", "read whole log files and print the metrics", run_scan},
     {"events", "[FILE...]", "print one JSON object for each event in log files", run_events},
+    {"report", "[FILE...]", "print a page for a person: what failed, and why", run_report},
     {"explain", "'REPLY'", "say what a refusal means and what to do", run_explain},
     {"check", "", "check the configuration, files and formats", run_check},
 };

@@ -41,14 +41,14 @@ int files_command_run(const struct files_command *command, int argc, char **argv
     char names[SETUP_NAMES_MAX], format_help[SETUP_NAMES_MAX + 32];
     snprintf(format_help, sizeof(format_help), "How to read the lines: %s.",
              setup_format_names(names));
-    const struct cli_flag flags[] = {
+    struct cli_flag flags[8] = {
         {"config.file", "F", "Configuration: providers, sending addresses, limits.", &config_file,
          NULL},
         {"format", "NAME", format_help, &format_name, NULL},
         {"help", NULL, "Show this.", NULL, &help},
-        command->more,
-        {NULL},
     };
+    for (size_t i = 0; command->more && command->more[i].name; i++)
+        flags[3 + i] = command->more[i];
     struct error err;
     struct config config;
     enum format_id format;

@@ -23,9 +23,9 @@ const char *setup_format_names(char names[SETUP_NAMES_MAX]);
 struct files_command {
     const char *name;
     const char *about;
-    struct cli_flag more; /* a flag of its own; name NULL: none */
+    const struct cli_flag *more; /* its own flags, at most 4; NULL: none */
     int (*run)(const struct config *config, enum format_id format, char **paths, const void *arg);
-    const void *arg; /* for run: what the flag of its own says */
+    const void *arg; /* for run: what its own flags say */
 };
 
 /* Parses --config.file, --format and --help, loads the configuration and runs it. */

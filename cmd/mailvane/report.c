@@ -1,0 +1,198 @@
+/*
+ * mailvane report: a page over log files for a person.
+ */
+#include "report.h"
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mailvane/base/hash.h"
+#include "mailvane/line/lines.h"
+#include "pipeline.h"
+#include "read.h"
+#include "setup.h"
+
+#define PROGRESS_FROM  (32 << 20) /* bytes of a file that is worth showing progress of */
+#define PROGRESS_EVERY 128        /* blocks */
+
+struct options {
+    const char *since_text;
+    const char *top_text;
+    bool json;
+};
+
+struct reading {
+    struct pipeline pipeline;
+    struct file_reader reader;
+    struct tally *tally;
+    int64_t since; /* TIME_UNKNOWN: everything */
+    uint64_t lines;
+    unsigned files;
+};
+
+/* --- --since --------------------------------------------------------------------- */
+
+/* "90m", "24h", "7d": that long before now. */
+static bool parse_ago(const char *text, int64_t *out)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    char *end;
+    long value = strtol(text, &end, 10);
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (end > text && value > 0 && value < 1000000 && end[0] == units[i].unit && !end[1]) {
+            *out = (int64_t)time(NULL) - value * units[i].seconds;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "2026-01-04", "2026-01-04 10:12", "2026-01-04T10:12:21", each local, or with a Z. */
+static bool parse_stamp(const char *text, int64_t *out)
+{
+    static const char *const shapes[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+                                         "%Y-%m-%d %H:%M", "%Y-%m-%d"};
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+        struct tm tm = {.tm_isdst = -1};
+        const char *end = strptime(text, shapes[i], &tm);
+        if (end && strcmp(end, "Z") == 0)
+            *out = timegm(&tm);
+        else if (end && *end == '\0')
+            *out = mktime(&tm);
+        else
+            continue;
+        return true;
+    }
+    return false;
+}
+
+/* --- reading --------------------------------------------------------------------- */
+
+/* Where a long file is read, on a terminal; total 0 where it is not known. */
+static void show_progress(const struct reading *r, uint64_t done, uint64_t total)
+{
+    if (total)
+        fprintf(stderr, "\r%s: %3.0f %%", r->reader.path, 100.0 * (double)done / (double)total);
+    else
+        fprintf(stderr, "\r%s: %llu MB", r->reader.path, (unsigned long long)(done >> 20));
+}
+
+/* The size of what is worth a progress line; -1 for what is not. */
+static int64_t progress_total(const char *path)
+{
+    struct stat st;
+    if (!isatty(STDERR_FILENO) || stat(path, &st) < 0 || !S_ISREG(st.st_mode) ||
+        st.st_size < PROGRESS_FROM)
+        return -1;
+    return st.st_size;
+}
+
+static void tally_block(struct reading *r, struct stream *stream, struct slice block)
+{
+    struct slice line;
+    struct event event;
+    enum format_id format;
+    while (lines_next(&block, &line)) {
+        r->lines++;
+        if (pipeline_parse(&r->pipeline, stream, line, &event, &format) != OUTCOME_EVENT ||
+            event.kind != EVENT_DELIVERY)
+            continue;
+        if (event.time == TIME_UNKNOWN || event.time >= r->since)
+            tally_delivery(r->tally, &event);
+    }
+}
+
+static int read_file(struct reading *r, const char *path, enum format_id format, struct error *err)
+{
+    struct stream stream;
+    struct slice block;
+    uint64_t blocks = 0, done = 0;
+    int more;
+    if (file_reader_open(&r->reader, path, err) < 0)
+        return -1;
+    int64_t total = progress_total(path);
+    stream_init(&stream, r->reader.path, format, r->reader.mtime);
+    while ((more = file_reader_next(&r->reader, &block, err)) > 0) {
+        tally_block(r, &stream, block);
+        done += block.len;
+        /* What is decompressed is longer than its file. */
+        if (total >= 0 && ++blocks % PROGRESS_EVERY == 0)
+            show_progress(r, done, done <= (uint64_t)total ? (uint64_t)total : 0);
+    }
+    if (total >= 0)
+        fputs("\r\033[K", stderr);
+    r->files++;
+    return more;
+}
+
+static int report_files(const struct config *config, enum format_id format, char **paths,
+                        const void *arg)
+{
+    const struct options *options = arg;
+    struct error err;
+    struct logger log = {.level = LOG_LEVEL_WARN};
+    struct reading r = {.since = TIME_UNKNOWN};
+    struct report report = {.top = 10};
+    char *end;
+    int status = EXIT_DONE;
+    if (options->since_text && !parse_ago(options->since_text, &r.since) &&
+        !parse_stamp(options->since_text, &r.since))
+        return cli_fail(EXIT_USAGE,
+                        "report: --since \"%s\" is no time: 2026-01-04, 2026-01-04T10:12:21Z, or "
+                        "how long ago, as 24h or 7d",
+                        options->since_text);
+    if (options->top_text) {
+        long top = strtol(options->top_text, &end, 10);
+        if (*end || end == options->top_text || top < 1 || top > REPORT_TOP_MAX)
+            return cli_fail(EXIT_USAGE, "report: --top \"%s\" is no number from 1 to %d",
+                            options->top_text, REPORT_TOP_MAX);
+        report.top = (unsigned)top;
+    }
+    if (pipeline_init(&r.pipeline, config, &log, &err) < 0)
+        return cli_fail(EXIT_USAGE, "%s", err.text);
+    r.tally = tally_new(hash_seed());
+    file_reader_init(&r.reader);
+    for (; *paths; paths++) {
+        if (read_file(&r, *paths, format, &err) < 0)
+            status = cli_fail(EXIT_WORLD, "%s", err.text);
+    }
+    report.tally = r.tally;
+    report.lines = r.lines;
+    report.files = r.files;
+    struct term term = term_of(stdout);
+    if (options->json)
+        report_json(&report);
+    else
+        report_page(&report, &term);
+    status = status ? status : cli_flush();
+    file_reader_release(&r.reader);
+    tally_free(r.tally);
+    pipeline_release(&r.pipeline);
+    return status;
+}
+
+int run_report(int argc, char **argv)
+{
+    struct options options = {0};
+    const struct cli_flag more[] = {
+        {"since", "T", "Only deliveries from then on: a date, a stamp, or how long ago (24h, 7d).",
+         &options.since_text, NULL},
+        {"top", "N", "Rows of a table, 10 if not given.", &options.top_text, NULL},
+        {"json", NULL, "Print JSON.", NULL, &options.json},
+        {NULL},
+    };
+    const struct files_command command = {
+        .name = "report",
+        .about = "Reads whole log files and prints a page: what failed, why, whose problem it is, "
+                 "and what to do.",
+        .more = more,
+        .run = report_files,
+        .arg = &options,
+    };
+    return files_command_run(&command, argc, argv);
+}

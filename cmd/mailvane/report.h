@@ -1,0 +1,37 @@
+/*
+ * The report: what a tally says, as a page and as JSON. report.c reads the logs,
+ * report_page.c writes for a person, report_json.c for a program.
+ */
+#ifndef MAILVANE_REPORT_H
+#define MAILVANE_REPORT_H
+
+#include "tally.h"
+#include "term.h"
+
+#define REPORT_TOP_MAX 100
+
+struct report {
+    const struct tally *tally;
+    unsigned top; /* rows of a table at most */
+    uint64_t lines;
+    unsigned files;
+};
+
+/* A change is worth a line from this many standard errors on ... */
+#define REPORT_SURE 4.0
+/* ... and if the share of failures moved by this much. */
+#define REPORT_MOVED 0.01
+
+/* "It's the provider", "it's us": one sentence with the numbers behind it. */
+enum owner report_verdict(const struct tally *tally, char *sentence, size_t size);
+
+/* A share as a person reads it: "12.3". */
+double report_percent(uint64_t part, uint64_t whole);
+
+/* The sending address or name as it is shown: "-" where the log has none. */
+struct slice report_name(struct slice name);
+
+void report_page(const struct report *report, const struct term *term);
+void report_json(const struct report *report);
+
+#endif
