@@ -67,8 +67,11 @@ static struct slice provider_of(struct pipeline *p, const struct delivery *d)
     return provider;
 }
 
-/* Why it failed, whose problem that is, and which block list is named. */
-static void judge(struct pipeline *p, struct delivery *d)
+/*
+ * Why it failed, whose problem that is, and which block list is named. Not inlined: few
+ * lines come here, and the others would carry its stack.
+ */
+__attribute__((noinline)) static void judge(struct pipeline *p, struct delivery *d)
 {
     const struct refusal refusal = {
         .provider = d->provider,

@@ -4,6 +4,7 @@
 
 #define NAME_MIN  12 /* columns of a name in a table */
 #define NAME_MAX  40
+#define WIDE      72   /* columns from which first attempts have a column, too */
 #define BIG_SHARE 20.0 /* percent of failures that is shown in red */
 
 static void heading(const struct term *term, const char *text)
@@ -131,9 +132,10 @@ static void put_advice(const struct term *term, enum cause cause)
 static void table(const struct term *term, const char *what, const struct group *group,
                   const uint16_t *numbers, unsigned count, bool advice)
 {
-    int columns = name_columns(term, 57);
-    fprintf(term->out, "%-*s %10s %10s %7s %7s  %s\n", columns, what, "attempts", "failed", "",
-            "put off", "mostly");
+    bool wide = term->width >= WIDE;
+    int columns = name_columns(term, wide ? 57 : 48);
+    fprintf(term->out, "%-*s %10s %10s %7s%s  %s\n", columns, what, "attempts", "failed", "",
+            wide ? " put off" : "", "mostly");
     for (unsigned i = 0; i < count; i++) {
         const struct counts *c = &group->counts[numbers[i]];
         enum cause leading = counts_leading(c);
@@ -141,7 +143,8 @@ static void table(const struct term *term, const char *what, const struct group 
         put_number(term, counts_attempts(c));
         put_number(term, counts_failed(c));
         put_share(term, counts_failed(c), counts_attempts(c));
-        put_share(term, c->first_deferred, c->first);
+        if (wide)
+            put_share(term, c->first_deferred, c->first);
         fprintf(term->out, "  %s\n", cause_rows[leading].name);
         if (advice && leading != CAUSE_NONE)
             put_advice(term, leading);
@@ -197,10 +200,10 @@ static void delays(const struct report *report, const struct term *term)
     if (stages[0].count == 0)
         return;
     heading(term, "Seconds that an attempt spent");
-    fprintf(term->out, "%-18s %10s %10s %10s %10s\n", "", "half under", "90 % under", "99 % under",
+    fprintf(term->out, "%-16s %10s %10s %10s %10s\n", "", "half under", "90 % under", "99 % under",
             "longest");
     for (int i = 0; i < DELAY_STAGES; i++)
-        fprintf(term->out, "%-18s %10.2f %10.2f %10.2f %10.2f\n", names[i],
+        fprintf(term->out, "%-16s %10.2f %10.2f %10.2f %10.2f\n", names[i],
                 times_quantile(&stages[i], 0.5), times_quantile(&stages[i], 0.9),
                 times_quantile(&stages[i], 0.99), (double)stages[i].most / 1e6);
 }
@@ -219,7 +222,7 @@ static bool change(const struct term *term, struct slice name, const struct halv
     if (!*any)
         heading(term, "What changed from the first half of the log to the second");
     *any = true;
-    put_name(term, name, 24);
+    put_name(term, name, 22);
     term_style(term, moved > 0 ? TERM_RED : TERM_GREEN);
     fprintf(term->out, " %s: %.1f %% of attempts, then %.1f %%\n", moved > 0 ? "more" : "less",
             before, after);

@@ -11,6 +11,8 @@
 
 /* A rule's number over all tables: the table's in the upper half. */
 #define TABLE_SHIFT 16
+/* Providers whose part in the rules is remembered. */
+#define ASKED_MAX 64
 
 /* A verdict, and everything that it was given on. */
 struct memory {
@@ -31,7 +33,15 @@ struct user_file {
     char *text;
 };
 
+/* Whether any rule asks for a provider. */
+struct asked {
+    uint8_t len; /* 0: free */
+    bool known;
+    char name[PROVIDER_NAME_MAX];
+};
+
 struct classifier {
+    struct asked asked[ASKED_MAX];
     uint64_t seed;
     struct rules *tables[CLASSIFIER_FILES_MAX + 1]; /* users' first, the built-in one last */
     unsigned table_count;
@@ -86,6 +96,7 @@ static int add_table(struct classifier *c, const char *name, char *text, size_t 
     c->tables[last] = rules;
     c->table_count++;
     memset(c->memories, 0, CLASSIFIER_MEMORY * sizeof(*c->memories));
+    memset(c->asked, 0, sizeof(c->asked));
     return 0;
 }
 
@@ -143,11 +154,33 @@ static struct verdict judge(struct classifier *c, const struct rule_facts *facts
     return verdict;
 }
 
-static struct rule_facts facts_of(const struct refusal *refusal, struct reply *reply)
+/*
+ * The provider, if a rule asks for it: to the others all are one, and so are their
+ * verdicts. A few names come again and again; who asks is looked up once for each.
+ */
+static struct slice known_provider(struct classifier *c, struct slice name)
+{
+    if (name.len == 0 || name.len > PROVIDER_NAME_MAX)
+        return SLICE_NONE;
+    struct asked *asked = &c->asked[(name.len * 5 + (unsigned char)name.ptr[0] +
+                                     (unsigned char)name.ptr[name.len - 1] * 3u) %
+                                    ASKED_MAX];
+    if (!slice_eq(name, slice_of(asked->name, asked->len))) {
+        asked->len = (uint8_t)name.len;
+        memcpy(asked->name, name.ptr, name.len);
+        asked->known = false;
+        for (unsigned i = 0; i < c->table_count; i++)
+            asked->known = asked->known || rules_name_provider(c->tables[i], name);
+    }
+    return asked->known ? name : SLICE_NONE;
+}
+
+static struct rule_facts facts_of(struct classifier *c, const struct refusal *refusal,
+                                  struct reply *reply)
 {
     reply_read(reply, refusal->text, refusal->code, refusal->dsn);
     return (struct rule_facts){
-        .provider = slice_head(refusal->provider, PROVIDER_NAME_MAX),
+        .provider = known_provider(c, refusal->provider),
         .phase = refusal->phase,
         .reply = reply,
     };
@@ -164,7 +197,7 @@ static bool is_about(const struct memory *memory, uint64_t hash, const struct ru
     return memory->used && memory->hash == hash && memory->code == reply->code &&
            same_dsn(memory->dsn, reply->dsn) && memory->phase == facts->phase &&
            slice_eq(facts->provider, slice_of(memory->provider, memory->provider_len)) &&
-           slice_eq(reply_text(reply), slice_of(memory->text, memory->len));
+           memory->len == reply->len && memcmp(memory->text, reply->text, reply->len) == 0;
 }
 
 static void remember(struct memory *memory, uint64_t hash, const struct rule_facts *facts,
@@ -183,11 +216,18 @@ static void remember(struct memory *memory, uint64_t hash, const struct rule_fac
     memcpy(memory->text, reply->text, reply->len);
 }
 
+/* Of all that a verdict depends on: the same words of two providers have two places. */
+static uint64_t hash_of(const struct classifier *c, const struct rule_facts *facts)
+{
+    uint64_t codes = (uint64_t)facts->reply->code << 8 | (uint64_t)facts->phase;
+    return hash_slice(reply_text(facts->reply), hash_slice(facts->provider, c->seed ^ codes));
+}
+
 struct verdict classifier_judge(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
-    struct rule_facts facts = facts_of(refusal, &reply);
-    uint64_t hash = hash_slice(reply_text(&reply), c->seed + reply.code);
+    struct rule_facts facts = facts_of(c, refusal, &reply);
+    uint64_t hash = hash_of(c, &facts);
     struct memory *memory = &c->memories[hash % CLASSIFIER_MEMORY];
     if (!is_about(memory, hash, &facts)) {
         struct verdict verdict = judge(c, &facts, false);
@@ -200,14 +240,14 @@ struct verdict classifier_judge_anew(struct classifier *c, const struct refusal 
                                      struct reply *reply)
 {
     struct reply own;
-    struct rule_facts facts = facts_of(refusal, reply ? reply : &own);
+    struct rule_facts facts = facts_of(c, refusal, reply ? reply : &own);
     return judge(c, &facts, false);
 }
 
 struct verdict classifier_judge_slowly(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
-    struct rule_facts facts = facts_of(refusal, &reply);
+    struct rule_facts facts = facts_of(c, refusal, &reply);
     return judge(c, &facts, true);
 }
 

@@ -11,9 +11,9 @@
 
 #include "mailvane/base/slice.h"
 
-#define NEEDLE_MIN  4 /* bytes: a shorter text is in every reply */
+#define NEEDLE_MIN  3 /* bytes: a shorter text is in every reply */
 #define NEEDLE_MAX  24
-#define NEEDLES_MAX 48 /* alternatives of one pattern */
+#define NEEDLES_MAX 300 /* alternatives of one pattern */
 
 struct needle {
     uint8_t len;

@@ -56,68 +56,116 @@ static bool at_word(const char *p, const char *end, struct slice word)
     return true;
 }
 
-/* Does one of the words stand in [from, to), beginning a word? */
-static bool any_word(const char *from, const char *to, const struct slice *words, size_t count)
+static bool is_word_byte(char c)
+{
+    return is_letter(c) || byte_is_digit(c) || c == '_';
+}
+
+/* Does one of the words stand in [from, to), beginning a word, and ending one if `whole`? */
+static bool any_word(const char *from, const char *to, const struct slice *words, size_t count,
+                     bool whole)
 {
     for (const char *p = from; p < to; p++) {
-        if (p > from && (is_letter(p[-1]) || byte_is_digit(p[-1]) || p[-1] == '_'))
+        if (p > from && is_word_byte(p[-1]))
             continue;
         for (size_t i = 0; i < count; i++) {
-            if (at_word(p, to, words[i]))
+            const char *behind = p + words[i].len;
+            if (at_word(p, to, words[i]) && !(whole && behind < to && is_word_byte(*behind)))
                 return true;
         }
     }
     return false;
 }
 
-#define ANY_WORD(from, to, words) any_word(from, to, words, sizeof(words) / sizeof((words)[0]))
+#define ANY_WORD(from, to, words, whole)                                                           \
+    any_word(from, to, words, sizeof(words) / sizeof((words)[0]), whole)
 
-/* Behind the mark at p, "said: ", "<<< " or "->": where a refusal begins, NULL if none does. */
-static const char *quoted_reply(const char *p, const char *end)
+/* Do the bytes before p end with the text, in any case? */
+static bool ends_with(const char *from, const char *p, struct slice text)
 {
-    p++;
-    while (p < end && class_of(*p) == BLANK)
-        p++;
-    if (p < end && memchr("[(\"'", *p, 4))
-        p++;
-    struct slice rest = slice_between(p, end);
-    return rest.len > 3 && reply_code(rest) >= 400 ? p : NULL;
+    return (size_t)(p - from) >= text.len && at_word(p - text.len, p, text);
 }
 
-/* Is the mark at p, a ':' or '>', one that a quotation stands behind? */
+/* Does a refusal begin here: "550 ", "550-" or "5.1.1 "? */
+static bool begins_refusal(const char *p, const char *end)
+{
+    struct slice s = slice_between(p, end);
+    struct dsn dsn;
+    if (s.len > 3 && reply_code(s) >= 400)
+        return true;
+    return dsn_take(&s, &dsn) && slice_starts(s, SLICE(" "));
+}
+
+/* "host mx.example.net [192.0.2.1]:25:", with the last colon behind `colon`. */
+static bool names_host(const char *from, const char *colon)
+{
+    const char *p = colon;
+    while (p > from && byte_is_digit(p[-1]))
+        p--;
+    if (p < colon && p > from && p[-1] == ':')
+        p--;
+    if (p == from || p[-1] != ']')
+        return false;
+    const char *open = p;
+    while (open > from && p - open < LEAD_MAX && *open != '[')
+        open--;
+    if (*open != '[' || open == from || open[-1] != ' ')
+        return false;
+    const char *host = open - 1;
+    while (host > from && host[-1] != ' ' && host[-1] != ':')
+        host--;
+    return host < open - 1 && ends_with(from, host, SLICE("host "));
+}
+
+/* A ':' or '>' at p: do words before it say that somebody is quoted? */
 static bool announces(const char *from, const char *p)
 {
-    if (*p == '>' && p > from && (p[-1] == '-' || (p - from > 1 && p[-1] == '<' && p[-2] == '<')))
-        return true;
     const char *lead = p;
     while (lead > from && p - lead < LEAD_MAX && lead[-1] != ':' && lead[-1] != '<' &&
            lead[-1] != '>')
         lead--;
-    return ANY_WORD(lead, p, leads);
+    return ANY_WORD(lead, p, leads, true) || (*p == ':' && names_host(from, p));
 }
 
-/* "<<<" is three marks of its own. */
-static bool is_triple(const char *p, const char *end)
+/* What begins at p, behind `from`, is quoted if what stands before it says so. */
+static bool is_quoted(const char *from, const char *p)
 {
-    return end - p > 2 && p[0] == '<' && p[1] == '<' && p[2] == '<';
+    static const struct slice quoters[] = {
+        SLICE_INIT("returned "),        SLICE_INIT("address error "),
+        SLICE_INIT("address error ("),  SLICE_INIT("system problem "),
+        SLICE_INIT("system problem ("),
+    };
+    const char *before = p;
+    bool quote = before > from && (before[-1] == '\'' || before[-1] == '"');
+    if (before > from && memchr("[(\"'", before[-1], 4))
+        before--;
+    for (size_t i = 0; quote && i < sizeof(quoters) / sizeof(quoters[0]); i++) {
+        if (ends_with(from, before, quoters[i]))
+            return true;
+    }
+    bool opened = before < p;
+    while (before > from && class_of(before[-1]) == BLANK)
+        before--;
+    if (before == from)
+        return false;
+    const char *mark = before - 1;
+    if (!opened && (*mark == '<' || ends_with(from, before, SLICE("->"))))
+        return true;
+    return (*mark == ':' || *mark == '>') && announces(from, mark);
 }
 
 /* The innermost reply that is quoted, else the whole. */
 static struct slice innermost(struct slice raw)
 {
-    const char *from = raw.ptr, *end = slice_end(raw), *best = from;
-    for (const char *p = scan_to3(from, end, ':', '>', '<'); p < end;
-         p = scan_to3(p + 1, end, ':', '>', '<')) {
-        bool triple = is_triple(p, end);
-        if (*p == '<' && !triple)
+    const char *from = raw.ptr, *end = slice_end(raw), *best = from, *asked = from;
+    for (const char *p = scan_to2(from, end, '4', '5'); p < end;
+         p = scan_to2(p + 1, end, '4', '5')) {
+        if (p == from || !begins_refusal(p, end) || !is_quoted(best, p))
             continue;
-        const char *mark = triple ? p + 2 : p;
-        const char *quoted = quoted_reply(mark, end);
-        if (!quoted || !(triple || announces(best, mark)))
-            continue;
-        if (ANY_WORD(from, mark, sender_side))
+        /* From a little before what was looked through: a phrase may end behind it. */
+        if (ANY_WORD(asked - from > LEAD_MAX ? asked - LEAD_MAX : from, p, sender_side, false))
             break;
-        best = quoted;
+        asked = best = p;
     }
     return slice_between(best, end);
 }
@@ -253,28 +301,58 @@ static bool is_marker(struct slice s)
     return p == end;
 }
 
-/* A host name with a letter at its end, and no number of two digits in it. */
+/* A host name: letters alone in its last label, and in the others no digits but one, or "1and1". */
 static bool is_host(struct slice s)
 {
     const char *end = slice_end(s);
-    size_t dots = 0, label = 0, letters = 0;
+    size_t dots = 0, label = 0, letters = 0, digits = 0;
     for (const char *p = s.ptr; p < end; p++) {
         bool digit = byte_is_digit(*p);
-        if (digit && p + 1 < end && byte_is_digit(p[1]))
-            return false;
         if (*p == '.') {
             if (label == 0)
                 return false;
             dots++;
-            label = letters = 0;
+            label = letters = digits = 0;
             continue;
         }
-        if (!digit && !is_letter(*p) && *p != '-')
+        digits += digit;
+        if ((digits > 1 && label > 5) || (digit && p + 1 < end && byte_is_digit(p[1])) ||
+            (!digit && !is_letter(*p) && *p != '-'))
             return false;
         label++;
         letters += is_letter(*p);
     }
     return dots && label >= 2 && letters == label;
+}
+
+/*
+ * What asks a block list, "4.3.2.1.zen.example.org" or "<a key of 16 or more>.zen...":
+ * the list's own name, empty where it is none.
+ */
+static struct slice list_zone(struct slice s)
+{
+    struct slice rest = s;
+    for (int octets = 0; octets < 4; octets++) {
+        size_t digits = count_class(rest.ptr, slice_end(rest), DIGIT, 4);
+        rest = slice_skip(rest, digits);
+        if (digits == 0 || digits > 3 || !slice_take(&rest, SLICE("."))) {
+            rest = s;
+            size_t key = 0;
+            while (key < s.len && byte_is_alnum(s.ptr[key]))
+                key++;
+            rest = slice_skip(s, key);
+            if (key < 16 || !slice_take(&rest, SLICE(".")))
+                return SLICE_NONE;
+            break;
+        }
+    }
+    size_t dots = 0;
+    for (size_t i = 0; i < rest.len; i++) {
+        if (byte_is_digit(rest.ptr[i]))
+            return SLICE_NONE;
+        dots += rest.ptr[i] == '.';
+    }
+    return dots >= 2 && is_host(rest) ? rest : SLICE_NONE;
 }
 
 /* A word with a number in it: is it a code, or does it differ with every message? */
@@ -291,6 +369,17 @@ static bool is_worth_keeping(struct slice s)
            is_host(s);
 }
 
+/* What differs with every message; of a question to a block list, all but the list. */
+static void put_id(struct writer *w, struct slice id)
+{
+    struct slice zone = list_zone(id);
+    put_number(w);
+    if (!zone.len)
+        return;
+    put(w, '.');
+    put_lower(w, zone.ptr, slice_end(zone));
+}
+
 /* Writes one word. */
 static void put_word(struct writer *w, struct slice word, uint8_t classes_seen)
 {
@@ -300,7 +389,7 @@ static void put_word(struct writer *w, struct slice word, uint8_t classes_seen)
     if (core.len && (classes_seen & AT) && core.len > 1)
         put(w, '@');
     else if (core.len && (classes_seen & DIGIT) && !is_worth_keeping(core))
-        put_number(w);
+        put_id(w, core);
     else
         put_lower(w, core.ptr, slice_end(core));
     put_lower(w, slice_end(core), slice_end(word));
@@ -341,34 +430,57 @@ static const char *skip_repeated(const struct reply *reply, const char *p, const
     return rest.ptr;
 }
 
-/* How many bytes from p on need nothing but lower case. */
-static size_t plain_length(const char *p, const char *end)
+/* Does the byte at p need more than lower case? */
+static bool needs_care(const char *p, const char *end)
 {
-    static const char stops[] = {'@', 0x7f, '\xc3', '\xd0'};
-    const char *from = p;
+    bool blanks = *p == ' ' && p + 1 < end && p[1] == ' ';
+    return blanks || class_of(*p) & (DIGIT | AT | ACCENT) || (class_of(*p) & BLANK && *p != ' ');
+}
+
 #ifdef __SSE2__
-    const __m128i digits = _mm_set1_epi8(0x7f - '9'), high = _mm_set1_epi8(0x7f - 10);
-    const __m128i blank = _mm_set1_epi8(' '), control = _mm_set1_epi8(0x1f);
-    for (; end - p > 16; p += 16) {
+/* A bit for each of sixteen bytes that needs more than lower case; the byte behind is read. */
+static unsigned care_mask(const char *p, __m128i bytes)
+{
+    const __m128i blank = _mm_set1_epi8(' ');
+    __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
+    __m128i blanks = _mm_and_si128(_mm_cmpeq_epi8(bytes, blank), _mm_cmpeq_epi8(next, blank));
+    __m128i digits =
+        _mm_cmpgt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(0x7f - '9')), _mm_set1_epi8(0x7f - 10));
+    __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    __m128i accents = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0xc3)),
+                                   _mm_cmpeq_epi8(bytes, _mm_set1_epi8((char)0xd0)));
+    __m128i others = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('@')),
+                                  _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    __m128i all = _mm_or_si128(_mm_or_si128(blanks, digits), _mm_or_si128(controls, accents));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(all, others));
+}
+
+static __m128i sixteen_lower(__m128i bytes)
+{
+    __m128i upper =
+        _mm_cmpgt_epi8(_mm_add_epi8(bytes, _mm_set1_epi8(0x7f - 'Z')), _mm_set1_epi8(0x7f - 26));
+    return _mm_add_epi8(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+}
+#endif
+
+/* Copies bytes up to the first that needs more than lower case; returns where that is. */
+static const char *copy_plain(struct writer *w, const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p > 16 && w->len + 16 <= REPLY_TEXT_MAX) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i next = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
-        __m128i hits = _mm_and_si128(_mm_cmpeq_epi8(bytes, blank), _mm_cmpeq_epi8(next, blank));
-        hits = _mm_or_si128(hits, _mm_cmpgt_epi8(_mm_add_epi8(bytes, digits), high));
-        hits = _mm_or_si128(hits, _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        for (size_t i = 0; i < sizeof(stops); i++)
-            hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(stops[i])));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hits);
-        if (mask)
-            return (size_t)(p - from) + (unsigned)__builtin_ctz(mask);
+        unsigned mask = care_mask(p, bytes);
+        _mm_storeu_si128((__m128i *)(void *)(w->text + w->len), sixteen_lower(bytes));
+        unsigned plain = (unsigned)__builtin_ctz(mask | 0x10000);
+        w->len += plain;
+        p += plain;
+        if (plain < 16)
+            return p;
     }
 #endif
-    for (; p < end; p++) {
-        uint8_t class = class_of(*p);
-        bool blanks = *p == ' ' && p + 1 < end && p[1] == ' ';
-        if (blanks || class & (DIGIT | AT | ACCENT) || (class & BLANK && *p != ' '))
-            break;
-    }
-    return (size_t)(p - from);
+    for (; p < end && w->len < REPLY_TEXT_MAX && !needs_care(p, end); p++)
+        w->text[w->len++] = byte_lower(*p);
+    return p;
 }
 
 /*
@@ -399,9 +511,7 @@ static void normalise(struct reply *reply, struct slice s)
     struct writer w = {.text = reply->text};
     const char *start = s.ptr, *p = start, *end = slice_end(s);
     while (p < end && w.len < REPLY_TEXT_MAX) {
-        size_t plain = plain_length(p, end);
-        put_lower(&w, p, p + plain);
-        p += plain;
+        p = copy_plain(&w, p, end);
         if (p == end || w.len == REPLY_TEXT_MAX)
             break;
         uint8_t class = class_of(*p);

@@ -23,10 +23,10 @@ struct rule {
     struct pattern *pattern;        /* NULL: not compiled yet, or none */
 };
 
-/* A needle of a rule, found by four of its bytes. */
+/* A needle of a rule, found by three of its bytes. */
 struct gram {
     struct needle needle;
-    uint8_t offset; /* of the four bytes within it */
+    uint8_t offset; /* of the three bytes within it */
     uint16_t rule;
     uint16_t next; /* of the same slot; 0: none */
 };
@@ -37,8 +37,9 @@ struct rules {
     struct gram *grams; /* from 1 on */
     uint32_t gram_count, gram_room;
     uint16_t slots[GRAM_SLOTS];
-    uint64_t always[WORDS]; /* rules that have no needle */
-    uint64_t lists[WORDS];  /* rules that name a block list */
+    uint16_t chain[GRAM_SLOTS]; /* how many grams a slot has */
+    uint64_t always[WORDS];     /* rules that have no needle */
+    uint64_t lists[WORDS];      /* rules that name a block list */
     const char *name;
     struct pattern_limits *limits;
     uint64_t stopped;
@@ -190,25 +191,20 @@ static int check_values(const struct rule_file *file, const struct rule_row *row
 
 /* --- adding ------------------------------------------------------------------ */
 
+/* By three bytes: the shortest needle has no more. */
 static uint32_t gram_slot(const char *p)
 {
-    return (bytes_load4(p) * UINT32_C(0x9e3779b1)) >> 20;
+    uint32_t gram = (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 |
+                    (uint32_t)(unsigned char)p[2] << 16;
+    return (gram * UINT32_C(0x9e3779b1)) >> 20;
 }
 
-static unsigned chain_length(const struct rules *rules, uint32_t slot)
-{
-    unsigned n = 0;
-    for (unsigned at = rules->slots[slot]; at; at = rules->grams[at].next)
-        n++;
-    return n;
-}
-
-/* The four bytes that fewest needles are found by, so that chains stay short. */
+/* The three bytes that fewest needles are found by, so that chains stay short. */
 static unsigned best_offset(const struct rules *rules, const struct needle *needle)
 {
     unsigned best = 0, least = UINT32_MAX;
-    for (unsigned i = 0; i + 4 <= needle->len; i++) {
-        unsigned length = chain_length(rules, gram_slot(needle->text + i));
+    for (unsigned i = 0; i + NEEDLE_MIN <= needle->len; i++) {
+        unsigned length = rules->chain[gram_slot(needle->text + i)];
         if (length < least) {
             least = length;
             best = i;
@@ -232,6 +228,7 @@ static void add_gram(struct rules *rules, const struct needle *needle, uint32_t 
         .next = rules->slots[slot],
     };
     rules->slots[slot] = (uint16_t)rules->gram_count++;
+    rules->chain[slot]++;
 }
 
 /* By what the rule is found; one that can be found by nothing is always tried. */
@@ -312,7 +309,7 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
 static void find_candidates(const struct rules *rules, struct slice text, uint64_t found[WORDS])
 {
     memcpy(found, rules->always, sizeof(rules->always));
-    for (size_t i = 0; i + 4 <= text.len; i++) {
+    for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
         for (unsigned at = rules->slots[gram_slot(text.ptr + i)]; at; at = rules->grams[at].next) {
             const struct gram *gram = &rules->grams[at];
             if (gram->offset > i || i - gram->offset + gram->needle.len > text.len)
@@ -374,6 +371,18 @@ struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struc
         }
     }
     return hit;
+}
+
+bool rules_name_provider(const struct rules *rules, struct slice name)
+{
+    for (uint32_t i = 0; i < rules->count; i++) {
+        struct slice names = rules->rules[i].values[RULE_PROVIDER];
+        while (names.len) {
+            if (slice_eq(slice_cut(&names, ','), name))
+                return true;
+        }
+    }
+    return false;
 }
 
 uint32_t rules_count(const struct rules *rules)

@@ -2,7 +2,7 @@
  * The rules of one file, for causes and block lists: the first that holds decides.
  *
  * Before any expression runs, the text is looked through once for the needles of all
- * patterns (needle.h), by groups of four bytes; only rules whose needle is there are
+ * patterns (needle.h), by groups of three bytes; only rules whose needle is there are
  * tried. A shipped pattern is compiled when it is first tried, a user's when it is read,
  * so that a mistake is found then.
  */
@@ -44,6 +44,8 @@ enum rule_kind { RULE_CAUSE, RULE_LIST };
 struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struct rule_facts *facts,
                            bool thorough);
 
+/* Does any rule ask for this provider? */
+bool rules_name_provider(const struct rules *rules, struct slice name);
 uint32_t rules_count(const struct rules *rules);
 enum cause rules_cause(const struct rules *rules, uint32_t number);
 /* The block list that the rule names; empty if it names none. */

@@ -21,7 +21,7 @@
 
 #include "mailvane/event/dsn.h"
 
-#define REPLY_TEXT_MAX 640
+#define REPLY_TEXT_MAX 512
 
 struct reply {
     uint16_t code;  /* 0: none */
