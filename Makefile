@@ -117,7 +117,7 @@ TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
-TESTS += $(foreach t,truth scan agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+TESTS += $(foreach t,truth scan explain agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test
@@ -153,6 +153,9 @@ FUZZ_LIB := $(LIB_SRC:%.c=$(FUZZ_OUT)/obj/%.o)
 $(FUZZ_OUT)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)clang $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(FUZZ_OUT)/obj/lib/classify/provider_data.o: data/providers.tsv
+$(FUZZ_OUT)/obj/lib/classify/rule_data.o: data/causes.rules
 
 $(FUZZ_OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB)
 	@echo "  FUZZ  $@"

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "mailvane/base/slice.h"
+#include "term.h"
 
 /* The flag that an argument names: "--name" or "--name=value". */
 static const struct cli_flag *find_flag(const struct cli_flag *flags, struct slice name)
@@ -55,12 +56,15 @@ int cli_parse(int argc, char **argv, const struct cli_flag *flags, struct error 
 
 int cli_fail(int status, const char *format, ...)
 {
+    char sentence[8192];
     va_list args;
     va_start(args, format);
-    fputs("mailvane: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(sentence, sizeof(sentence), format, args);
     va_end(args);
+    /* It may quote what somebody else wrote, and a terminal obeys control bytes. */
+    fputs("mailvane: ", stderr);
+    term_put(stderr, slice_str(sentence));
+    fputc('\n', stderr);
     return status;
 }
 

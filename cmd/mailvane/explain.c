@@ -5,6 +5,7 @@
 
 #include "js.h"
 #include "mailvane/base/hash.h"
+#include "mailvane/base/strbuf.h"
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
 #include "setup.h"
@@ -51,7 +52,8 @@ static void print_json(const struct explainer *e, const struct refusal *refusal,
                        const struct verdict *v, const struct reply *reply)
 {
     const struct cause_row *cause = &cause_rows[v->cause];
-    char dsn[DSN_TEXT_SIZE] = "", code[8] = "", rule[600] = "";
+    char dsn[DSN_TEXT_SIZE] = "", code[8] = "";
+    struct strbuf rule = STRBUF_INIT;
     struct js *object = js_object();
     if (v->code)
         snprintf(code, sizeof(code), "%03u", v->code % 1000u);
@@ -59,7 +61,7 @@ static void print_json(const struct explainer *e, const struct refusal *refusal,
         dsn_format(v->dsn, dsn);
     if (v->rule != RULE_NONE) {
         struct rule_info info = classifier_rule(e->classifier, v->rule);
-        snprintf(rule, sizeof(rule), "%s:%u", info.file, info.line);
+        strbuf_addf(&rule, "%s:%u", info.file, info.line);
     }
     js_set_word(object, "cause", cause->name);
     js_set_word(object, "owner", owner_words[cause->owner]);
@@ -71,20 +73,22 @@ static void print_json(const struct explainer *e, const struct refusal *refusal,
     js_set_word(object, "meaning", cause->meaning);
     js_set_word(object, "action", cause->action);
     js_set_word(object, "avoid", cause->avoid);
-    js_set_word(object, "rule", rule);
+    js_set_text(object, "rule", strbuf_slice(&rule));
     js_set_text(object, "matched", slice_of(reply->text + v->from, (size_t)(v->to - v->from)));
     js_print(object, stdout);
+    strbuf_release(&rule);
 }
 
 /* --- a page for a person -------------------------------------------------------- */
 
-static void row(const struct term *term, const char *label, enum term_style style, const char *text)
+static void row(const struct term *term, const char *label, enum term_style style,
+                struct slice text)
 {
     term_style(term, TERM_DIM);
     fprintf(term->out, "%-*s", LABEL_COLUMNS, label);
     term_style(term, TERM_PLAIN);
     term_style(term, style);
-    term_wrap(term, LABEL_COLUMNS, LABEL_COLUMNS, slice_str(text));
+    term_wrap(term, LABEL_COLUMNS, LABEL_COLUMNS, text);
     term_style(term, TERM_PLAIN);
 }
 
@@ -111,30 +115,30 @@ static const char *when(enum retry retry)
     return texts[retry];
 }
 
-/* "rule causes.rules:12, by 421 4.7.28 at google and the words "...""  */
+/* "causes.rules:12, by "unusual rate of" (reply 421 4.7.28) at google" */
 static void print_evidence(const struct explainer *e, const struct refusal *refusal,
                            const struct verdict *v, const struct reply *reply)
 {
-    char text[1024], dsn[DSN_TEXT_SIZE] = "";
+    struct strbuf text = STRBUF_INIT;
+    char dsn[DSN_TEXT_SIZE] = "";
     if (v->rule == RULE_NONE) {
-        row(&e->term, "Why", TERM_PLAIN, "no rule holds");
+        row(&e->term, "Why", TERM_PLAIN, SLICE("no rule holds"));
         return;
     }
     struct rule_info info = classifier_rule(e->classifier, v->rule);
     if (v->dsn.klass)
         dsn_format(v->dsn, dsn);
-    int len = snprintf(text, sizeof(text), "%s:%u", info.file, info.line);
+    strbuf_addf(&text, "%s:%u", info.file, info.line);
     if (v->to > v->from)
-        len += snprintf(text + len, sizeof(text) - (size_t)len, ", by \"%.*s\"", v->to - v->from,
-                        reply->text + v->from);
+        strbuf_addf(&text, ", by \"%.*s\"", v->to - v->from, reply->text + v->from);
     else
-        len += snprintf(text + len, sizeof(text) - (size_t)len, ", by its codes alone");
+        strbuf_add_str(&text, ", by its codes alone");
     if (v->code || v->dsn.klass)
-        len += snprintf(text + len, sizeof(text) - (size_t)len, " (reply %.0u%s%s)", v->code,
-                        v->code && v->dsn.klass ? " " : "", dsn);
+        strbuf_addf(&text, " (reply %.0u%s%s)", v->code, v->code && v->dsn.klass ? " " : "", dsn);
     if (refusal->provider.len)
-        snprintf(text + len, sizeof(text) - (size_t)len, " at %.*s", SLICE_ARG(refusal->provider));
-    row(&e->term, "Why", TERM_PLAIN, text);
+        strbuf_addf(&text, " at %.*s", SLICE_ARG(refusal->provider));
+    row(&e->term, "Why", TERM_PLAIN, strbuf_slice(&text));
+    strbuf_release(&text);
 }
 
 static void print_page(const struct explainer *e, const struct refusal *refusal,
@@ -142,19 +146,16 @@ static void print_page(const struct explainer *e, const struct refusal *refusal,
 {
     const struct cause_row *cause = &cause_rows[v->cause];
     const struct term *term = &e->term;
-    char list[96];
     if (e->explained)
         putchar('\n');
-    row(term, "Cause", TERM_BOLD, cause->name);
-    row(term, "Meaning", TERM_PLAIN, cause->meaning);
-    row(term, "Problem", TERM_PLAIN, whose(cause->owner));
-    if (v->list.len) {
-        snprintf(list, sizeof(list), "%.*s", SLICE_ARG(v->list));
-        row(term, "Block list", TERM_RED, list);
-    }
-    row(term, "Retry", TERM_PLAIN, when(cause_retry(v->cause, v->code)));
-    row(term, "Do", TERM_GREEN, cause->action);
-    row(term, "Do not", TERM_YELLOW, cause->avoid);
+    row(term, "Cause", TERM_BOLD, slice_str(cause->name));
+    row(term, "Meaning", TERM_PLAIN, slice_str(cause->meaning));
+    row(term, "Problem", TERM_PLAIN, slice_str(whose(cause->owner)));
+    if (v->list.len)
+        row(term, "Block list", TERM_RED, v->list);
+    row(term, "Retry", TERM_PLAIN, slice_str(when(cause_retry(v->cause, v->code))));
+    row(term, "Do", TERM_GREEN, slice_str(cause->action));
+    row(term, "Do not", TERM_YELLOW, slice_str(cause->avoid));
     print_evidence(e, refusal, v, reply);
 }
 

@@ -16,13 +16,20 @@ static struct js *made(json_t *value)
     return (struct js *)(void *)value;
 }
 
+/* U+0080 to U+009F, which JSON does not escape and some terminals obey. */
+static bool is_c1(struct slice s, size_t len)
+{
+    return len == 2 && (unsigned char)s.ptr[0] == 0xc2 && (unsigned char)s.ptr[1] < 0xa0;
+}
+
 /* JSON wants valid UTF-8; a log holds any bytes. */
 static json_t *text(struct slice s)
 {
     struct strbuf clean = STRBUF_INIT;
     while (s.len) {
         size_t len = utf8_sequence(s);
-        strbuf_add_slice(&clean, len ? slice_head(s, len) : UTF8_REPLACEMENT);
+        bool bad = len == 0 || is_c1(s, len);
+        strbuf_add_slice(&clean, bad ? UTF8_REPLACEMENT : slice_head(s, len));
         s = slice_skip(s, len ? len : 1);
     }
     json_t *json = json_stringn_nocheck(clean.buf ? clean.buf : "", clean.len);

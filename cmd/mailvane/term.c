@@ -49,7 +49,7 @@ int term_columns(struct slice text)
 }
 
 /* What a terminal must not see is shown as what it is: no text. */
-static void put_clean(FILE *out, struct slice text)
+void term_put(FILE *out, struct slice text)
 {
     while (text.len) {
         size_t len = utf8_sequence(text);
@@ -82,7 +82,7 @@ void term_wrap(const struct term *term, int at, int indent, struct slice text)
         }
         if (!first)
             fputc(' ', term->out);
-        put_clean(term->out, word);
+        term_put(term->out, word);
         at += columns + !first;
         first = false;
     }

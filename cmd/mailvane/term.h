@@ -30,6 +30,9 @@ void term_style(const struct term *term, enum term_style style);
  */
 void term_wrap(const struct term *term, int at, int indent, struct slice text);
 
+/* Writes text of anybody's: control bytes become "?", invalid UTF-8 the replacement. */
+void term_put(FILE *out, struct slice text);
+
 /* How many columns the text takes, counting one for each character. */
 int term_columns(struct slice text);
 

@@ -12,7 +12,9 @@
 /* A rule's number over all tables: the table's in the upper half. */
 #define TABLE_SHIFT 16
 /* Providers whose part in the rules is remembered. */
-#define ASKED_MAX 64
+#define ASKED_MAX 256
+/* Places that a verdict may be remembered in; any of them makes room for another. */
+#define WAYS 4
 
 /* A verdict, and everything that it was given on. */
 struct memory {
@@ -155,16 +157,14 @@ static struct verdict judge(struct classifier *c, const struct rule_facts *facts
 }
 
 /*
- * The provider, if a rule asks for it: to the others all are one, and so are their
- * verdicts. A few names come again and again; who asks is looked up once for each.
+ * Does a rule ask for this provider? To the others all providers are one, and so are
+ * their verdicts. Few names come, again and again.
  */
-static struct slice known_provider(struct classifier *c, struct slice name)
+static bool is_asked_for(struct classifier *c, struct slice name)
 {
     if (name.len == 0 || name.len > PROVIDER_NAME_MAX)
-        return SLICE_NONE;
-    struct asked *asked = &c->asked[(name.len * 5 + (unsigned char)name.ptr[0] +
-                                     (unsigned char)name.ptr[name.len - 1] * 3u) %
-                                    ASKED_MAX];
+        return false;
+    struct asked *asked = &c->asked[hash_slice(name, c->seed) % ASKED_MAX];
     if (!slice_eq(name, slice_of(asked->name, asked->len))) {
         asked->len = (uint8_t)name.len;
         memcpy(asked->name, name.ptr, name.len);
@@ -172,7 +172,7 @@ static struct slice known_provider(struct classifier *c, struct slice name)
         for (unsigned i = 0; i < c->table_count; i++)
             asked->known = asked->known || rules_name_provider(c->tables[i], name);
     }
-    return asked->known ? name : SLICE_NONE;
+    return asked->known;
 }
 
 static struct rule_facts facts_of(struct classifier *c, const struct refusal *refusal,
@@ -180,7 +180,7 @@ static struct rule_facts facts_of(struct classifier *c, const struct refusal *re
 {
     reply_read(reply, refusal->text, refusal->code, refusal->dsn);
     return (struct rule_facts){
-        .provider = known_provider(c, refusal->provider),
+        .provider = is_asked_for(c, refusal->provider) ? refusal->provider : SLICE_NONE,
         .phase = refusal->phase,
         .reply = reply,
     };
@@ -228,12 +228,14 @@ struct verdict classifier_judge(struct classifier *c, const struct refusal *refu
     struct reply reply;
     struct rule_facts facts = facts_of(c, refusal, &reply);
     uint64_t hash = hash_of(c, &facts);
-    struct memory *memory = &c->memories[hash % CLASSIFIER_MEMORY];
-    if (!is_about(memory, hash, &facts)) {
-        struct verdict verdict = judge(c, &facts, false);
-        remember(memory, hash, &facts, &verdict);
+    struct memory *set = &c->memories[hash % (CLASSIFIER_MEMORY / WAYS) * WAYS];
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (is_about(&set[i], hash, &facts))
+            return set[i].verdict;
     }
-    return memory->verdict;
+    struct verdict verdict = judge(c, &facts, false);
+    remember(&set[hash >> 40 & (WAYS - 1)], hash, &facts, &verdict);
+    return verdict;
 }
 
 struct verdict classifier_judge_anew(struct classifier *c, const struct refusal *refusal,

@@ -20,7 +20,7 @@ static void read_alternatives(struct reader *r, unsigned depth, struct found *ou
 
 static char peek(const struct reader *r, size_t ahead)
 {
-    return (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
+    return r->p < r->end && (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
 }
 
 /* A run of plain characters while it grows. */
@@ -41,8 +41,11 @@ static void run_add(struct run *run, char c)
 static void keep_better(struct found *best, const struct found *other)
 {
     if (other->shortest > best->shortest ||
-        (other->shortest == best->shortest && other->set.count < best->set.count))
-        *best = *other;
+        (other->shortest == best->shortest && other->set.count < best->set.count)) {
+        best->shortest = other->shortest;
+        best->set.count = other->set.count;
+        memcpy(best->set.list, other->set.list, other->set.count * sizeof(best->set.list[0]));
+    }
 }
 
 static void run_end(struct run *run, struct found *best)
@@ -61,17 +64,27 @@ static bool take_quantifier(struct reader *r, bool *once)
 {
     char c = peek(r, 0);
     *once = true;
-    if (c == '{' && byte_is_digit(peek(r, 1))) {
-        *once = peek(r, 1) != '0' || byte_is_digit(peek(r, 2));
-        while (r->p < r->end && *r->p != '}')
-            r->p++;
-        r->lost = r->lost || r->p == r->end;
+    if (c == '{') {
+        /* "{2}", "{2,}", "{2,3}"; any other brace is a plain byte. */
+        const char *p = r->p + 1;
+        bool zero = true;
+        for (; p < r->end && byte_is_digit(*p); p++)
+            zero = zero && *p == '0';
+        bool digits = p > r->p + 1;
+        while (p < r->end && (byte_is_digit(*p) || *p == ','))
+            p++;
+        /* "{,3}" is a quantifier to some versions. */
+        r->lost = r->lost || (!digits && p > r->p + 1);
+        if (!digits || p == r->end || *p != '}')
+            return false;
+        *once = !zero;
+        r->p = p;
     } else if (c == '?' || c == '*' || c == '+') {
         *once = c == '+';
     } else {
         return false;
     }
-    r->p += r->p < r->end;
+    r->p++;
     if (peek(r, 0) == '?' || peek(r, 0) == '+')
         r->p++;
     return true;
@@ -86,10 +99,8 @@ static void skip_class(struct reader *r)
     if (peek(r, 0) == ']')
         r->p++;
     while (r->p < r->end && *r->p != ']') {
-        /* "[[:alpha:]]" */
-        if (*r->p == '[' && peek(r, 1) == ':')
-            while (r->p < r->end && *r->p != ']')
-                r->p++;
+        /* "[[:alpha:]]" has an end of its own: classes of classes are left alone. */
+        r->lost = r->lost || *r->p == '[';
         r->p += *r->p == '\\' ? 2 : 1;
     }
     r->lost = r->lost || r->p >= r->end;
@@ -107,8 +118,8 @@ static void read_group(struct reader *r, unsigned depth, struct found *out)
         char c = peek(r, 1);
         counts = c == ':' || c == '>';
         r->lost = r->lost || (!counts && c != '=' && c != '!' && c != '<');
+        r->lost = r->lost || (c == '<' && peek(r, 2) != '=' && peek(r, 2) != '!');
         r->p += c == '<' ? 3 : 2;
-        r->lost = r->lost || (c == '<' && r->p[-1] != '=' && r->p[-1] != '!');
     }
     if (depth == DEPTH_MAX || r->p > r->end)
         r->lost = true;
@@ -131,7 +142,9 @@ static void read_sequence(struct reader *r, unsigned depth, struct found *best)
         char c = *r->p;
         bool plain = true;
         if (c == '(' || c == '[') {
-            struct found inner = {.shortest = 0};
+            /* Not zeroed whole: a set is large, and counts only as far as it says. */
+            struct found inner;
+            inner.shortest = inner.set.count = 0;
             run_end(&run, best);
             if (c == '(')
                 read_group(r, depth, &inner);
@@ -190,10 +203,11 @@ static void read_alternatives(struct reader *r, unsigned depth, struct found *ou
 void needles_of(struct slice pattern, struct needles *out)
 {
     struct reader r = {.p = pattern.ptr, .end = slice_end(pattern)};
-    struct found found = {.shortest = 0};
+    struct found found;
     read_alternatives(&r, 0, &found);
     /* A ')' too many is not ours to judge. */
     if (r.lost || r.p != r.end || found.shortest == 0)
         found.set.count = 0;
-    *out = found.set;
+    out->count = found.set.count;
+    memcpy(out->list, found.set.list, out->count * sizeof(out->list[0]));
 }

@@ -11,16 +11,12 @@
  * Steps of one search. Rules that are shipped need some hundred on the longest text; one
  * that backtracks without end is stopped after less than a millisecond.
  */
-#define STEPS_MAX 20000
+#define STEPS_MAX 5000
 #define DEPTH_MAX 1000
 #define HEAP_MAX  256 /* kilobytes, of a search without JIT */
 
-/* Searches after which a pattern is worth making machine code for: most are rare. */
-#define WORTH_JIT 8
-
 struct pattern {
     pcre2_code *code;
-    unsigned searches;
 };
 
 struct pattern_limits {
@@ -61,6 +57,8 @@ struct pattern *pattern_new(struct slice source, char what[128], size_t *at)
         *at = offset;
         return NULL;
     }
+    /* Where memory may not be made executable it stays a slower, but equal, search. */
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
     struct pattern *pattern = must_calloc(1, sizeof(*pattern));
     pattern->code = code;
     return pattern;
@@ -74,12 +72,9 @@ void pattern_free(struct pattern *pattern)
     free(pattern);
 }
 
-enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limits *limits,
+enum pattern_result pattern_search(const struct pattern *pattern, struct pattern_limits *limits,
                                    struct slice text, size_t *from, size_t *to)
 {
-    /* Where memory may not be made executable it stays a slower, but equal, search. */
-    if (++pattern->searches == WORTH_JIT)
-        pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
     int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0,
                          limits->data, limits->context);
     if (rc == PCRE2_ERROR_NOMATCH)

@@ -20,7 +20,7 @@ struct pattern *pattern_new(struct slice source, char what[128], size_t *at);
 void pattern_free(struct pattern *pattern);
 
 /* Where found, [*from, *to) is the part of the text that matched. */
-enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limits *limits,
+enum pattern_result pattern_search(const struct pattern *pattern, struct pattern_limits *limits,
                                    struct slice text, size_t *from, size_t *to);
 
 #endif

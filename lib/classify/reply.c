@@ -4,6 +4,7 @@
 
 /* A quotation is announced by one of these, at most so many bytes before its colon. */
 #define LEAD_MAX 60
+#define LOCAL_PART_MAX 64 /* RFC 5321, 4.5.3.1.1 */
 static const struct slice leads[] = {
     SLICE_INIT("said"),       SLICE_INIT("responded"),   SLICE_INIT("respond"),
     SLICE_INIT("response"),   SLICE_INIT("reply"),       SLICE_INIT("replied"),
@@ -19,18 +20,26 @@ static const struct slice sender_side[] = {
     SLICE_INIT("callout"),         SLICE_INIT("callback"),
 };
 
-enum { WORD = 1, DIGIT = 2, AT = 4, BLANK = 8, ACCENT = 16 };
+enum { WORD = 1, DIGIT = 2, AT = 4, BLANK = 8, ACCENT = 16, LETTER = 32 };
 
 /* What a byte may be part of. A word is what an address, a host name or an id is made of. */
 static const uint8_t classes[256] = {
-    [0 ... ' '] = BLANK,    ['0' ... '9'] = WORD | DIGIT,
-    ['A' ... 'Z'] = WORD,   ['a' ... 'z'] = WORD,
-    ['@'] = WORD | AT,      ['.'] = WORD,
-    ['_'] = WORD,           ['+'] = WORD,
-    ['~'] = WORD,           ['='] = WORD,
-    ['-'] = WORD,           [0x7f] = BLANK,
-    [0x80 ... 0xc2] = WORD, [0xc3] = WORD | ACCENT,
-    [0xc4 ... 0xcf] = WORD, [0xd0] = WORD | ACCENT,
+    [0 ... ' '] = BLANK,
+    ['0' ... '9'] = WORD | DIGIT,
+    ['A' ... 'Z'] = WORD | LETTER,
+    ['a' ... 'z'] = WORD | LETTER,
+    ['@'] = WORD | AT,
+    ['.'] = WORD,
+    ['_'] = WORD,
+    ['+'] = WORD,
+    ['~'] = WORD,
+    ['='] = WORD,
+    ['-'] = WORD,
+    [0x7f] = BLANK,
+    [0x80 ... 0xc2] = WORD,
+    [0xc3] = WORD | ACCENT,
+    [0xc4 ... 0xcf] = WORD,
+    [0xd0] = WORD | ACCENT,
     [0xd1 ... 0xff] = WORD,
 };
 
@@ -160,7 +169,8 @@ static struct slice innermost(struct slice raw)
     const char *from = raw.ptr, *end = slice_end(raw), *best = from, *asked = from;
     for (const char *p = scan_to2(from, end, '4', '5'); p < end;
          p = scan_to2(p + 1, end, '4', '5')) {
-        if (p == from || !begins_refusal(p, end) || !is_quoted(best, p))
+        /* Most digits stand within a word. */
+        if (p == from || class_of(p[-1]) & WORD || !begins_refusal(p, end) || !is_quoted(best, p))
             continue;
         /* From a little before what was looked through: a phrase may end behind it. */
         if (ANY_WORD(asked - from > LEAD_MAX ? asked - LEAD_MAX : from, p, sender_side, false))
@@ -206,7 +216,7 @@ static struct slice take_codes(struct reply *reply, struct slice s)
     bool dotted = dsn_take(&rest, &dsn) && (!code || dsn.klass == code / 100u);
     if (dotted)
         s = rest;
-    else if (!code && !reply->dsn.klass)
+    else if (!reply->dsn.klass)
         dsn = bracketed_dsn(s);
     else
         return s;
@@ -247,14 +257,35 @@ static void put_lower(struct writer *w, const char *from, const char *end)
     w->len += n;
 }
 
+/* How much of what was written stands behind a number and may lie within one: "#:", "#::". */
+static size_t within_number(const struct writer *w)
+{
+    size_t n = 0;
+    while (n < 2 && n < w->len && memchr(":.-", w->text[w->len - n - 1], 3))
+        n++;
+    return n && n < w->len && w->text[w->len - n - 1] == '#' ? n : 0;
+}
+
 /* "#:#" is one number, as an IPv6 address is. */
 static void put_number(struct writer *w)
 {
-    const char *back = w->text + w->len;
-    if (w->len >= 2 && back[-2] == '#' && (back[-1] == ':' || back[-1] == '.' || back[-1] == '-'))
-        w->len--;
-    else
+    size_t within = within_number(w);
+    w->len -= within;
+    if (!within)
         put(w, '#');
+}
+
+/* A further group of an IPv6 address, or a port. */
+static bool is_group(const struct writer *w, struct slice s)
+{
+    if (s.len > 4 || !within_number(w) || w->text[w->len - 1] != ':')
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = byte_lower(s.ptr[i]);
+        if (!byte_is_digit(c) && (c < 'a' || c > 'f'))
+            return false;
+    }
+    return true;
 }
 
 /* How many of the bytes from p on are of one of the classes. */
@@ -306,6 +337,8 @@ static bool is_host(struct slice s)
 {
     const char *end = slice_end(s);
     size_t dots = 0, label = 0, letters = 0, digits = 0;
+    if (!is_letter(end[-1]))
+        return false;
     for (const char *p = s.ptr; p < end; p++) {
         bool digit = byte_is_digit(*p);
         if (*p == '.') {
@@ -332,6 +365,8 @@ static bool is_host(struct slice s)
 static struct slice list_zone(struct slice s)
 {
     struct slice rest = s;
+    if (!is_letter(slice_end(s)[-1]))
+        return SLICE_NONE;
     for (int octets = 0; octets < 4; octets++) {
         size_t digits = count_class(rest.ptr, slice_end(rest), DIGIT, 4);
         rest = slice_skip(rest, digits);
@@ -356,17 +391,16 @@ static struct slice list_zone(struct slice s)
 }
 
 /* A word with a number in it: is it a code, or does it differ with every message? */
-static bool is_worth_keeping(struct slice s)
+static bool is_worth_keeping(struct slice s, uint8_t seen)
 {
     struct dsn dsn;
-    size_t digits = count_class(s.ptr, slice_end(s), DIGIT, s.len);
-    if (digits == s.len)
-        return digits <= 3;
+    if (!(seen & LETTER) && s.ptr[0] != '-')
+        return (s.len <= 3 && count_class(s.ptr, slice_end(s), DIGIT, 3) == s.len) ||
+               dsn_parse(s, &dsn) || is_list_answer(s);
     bool plain = true;
     for (size_t i = 0; i < s.len && i < 4; i++)
         plain = plain && byte_is_alnum(s.ptr[i]);
-    return (s.len <= 3 && plain) || dsn_parse(s, &dsn) || is_list_answer(s) || is_marker(s) ||
-           is_host(s);
+    return (s.len <= 3 && plain) || is_marker(s) || is_host(s);
 }
 
 /* What differs with every message; of a question to a block list, all but the list. */
@@ -388,7 +422,8 @@ static void put_word(struct writer *w, struct slice word, uint8_t classes_seen)
         core.len--;
     if (core.len && (classes_seen & AT) && core.len > 1)
         put(w, '@');
-    else if (core.len && (classes_seen & DIGIT) && !is_worth_keeping(core))
+    else if (core.len && (classes_seen & DIGIT) &&
+             (is_group(w, core) || !is_worth_keeping(core, classes_seen)))
         put_id(w, core);
     else
         put_lower(w, core.ptr, slice_end(core));
@@ -399,6 +434,11 @@ static void put_word(struct writer *w, struct slice word, uint8_t classes_seen)
 static size_t put_accent(struct writer *w, const char *p, const char *end)
 {
     unsigned char first = (unsigned char)p[0], second = end - p > 1 ? (unsigned char)p[1] : 0;
+    if (first == 0xd0 && second == 0x81) {
+        put(w, (char)0xd1); /* the letter Yo has no place in the row */
+        put(w, (char)0x91);
+        return 2;
+    }
     bool latin = first == 0xc3 && second >= 0x80 && second <= 0x9e && second != 0x97;
     bool cyrillic = first == 0xd0 && second >= 0x90 && second <= 0xaf;
     if (!latin && !cyrillic) {
@@ -418,15 +458,16 @@ static size_t put_accent(struct writer *w, const char *p, const char *end)
 static const char *skip_repeated(const struct reply *reply, const char *p, const char *end)
 {
     struct slice rest = slice_between(p, end);
-    if (!reply->code || rest.len < 4 || reply_code(rest) != reply->code)
+    if (!reply->code || *p != (char)('0' + reply->code / 100) || rest.len < 4 ||
+        reply_code(rest) != reply->code)
         return p;
     rest = skip_gap(slice_skip(rest, 3));
     struct slice behind = rest;
     struct dsn dsn;
-    if (reply->dsn.klass && dsn_take(&behind, &dsn) && same_dsn(dsn, reply->dsn)) {
-        slice_take(&behind, SLICE(" "));
-        return behind.ptr;
-    }
+    if (reply->dsn.klass && dsn_take(&behind, &dsn) && same_dsn(dsn, reply->dsn))
+        rest = behind;
+    while (rest.len && class_of(rest.ptr[0]) == BLANK)
+        rest = slice_skip(rest, 1);
     return rest.ptr;
 }
 
@@ -491,19 +532,30 @@ static const char *rewrite_word(const struct reply *reply, struct writer *w, con
                                 const char *p, const char *end)
 {
     const char *from = p, *to = p;
-    uint8_t seen = 0;
     while (from > start && class_of(from[-1]) & WORD)
         from--;
+    /* Digits and "@" come first: what stands before them is a letter, or as good as one. */
+    uint8_t seen = from < p ? LETTER : 0;
     w->len -= (size_t)(p - from) < w->len ? (size_t)(p - from) : w->len;
-    if (from == start || from[-1] == ' ') {
+    if (from == start || class_of(from[-1]) == BLANK) {
         const char *behind = skip_repeated(reply, from, end);
         if (behind > from)
             return behind;
     }
-    while (to < end && class_of(*to) & WORD)
-        seen |= class_of(*to++);
+    for (uint8_t class; to < end && (class = class_of(*to)) & WORD; to++)
+        seen |= class;
     put_word(w, slice_between(from, to), seen);
     return to;
+}
+
+/* A word that is cut may be half an address, unless it is too long for one. */
+static void drop_half_address(struct writer *w)
+{
+    size_t word = 0;
+    while (word < w->len && class_of(w->text[w->len - word - 1]) & WORD)
+        word++;
+    if (word <= LOCAL_PART_MAX)
+        w->len -= word;
 }
 
 static void normalise(struct reply *reply, struct slice s)
@@ -525,6 +577,8 @@ static void normalise(struct reply *reply, struct slice s)
             p += put_accent(&w, p, end);
         }
     }
+    if (p < end)
+        drop_half_address(&w);
     while (w.len && w.text[w.len - 1] == ' ')
         w.len--;
     reply->len = (uint16_t)w.len;

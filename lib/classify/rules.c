@@ -5,13 +5,11 @@
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/scan.h"
-#include "needle.h"
+#include "needle_index.h"
 #include "pattern.h"
 #include "rule_file.h"
 
-#define GRAM_SLOTS  4096
-#define NEEDLES_ALL 16384 /* of all rules together */
-#define WORDS       (CLASSIFIER_RULES_MAX / 64)
+#define WORDS (CLASSIFIER_RULES_MAX / 64)
 
 struct rule {
     enum cause cause; /* CAUSE_NONE: it names a list */
@@ -23,23 +21,12 @@ struct rule {
     struct pattern *pattern;        /* NULL: not compiled yet, or none */
 };
 
-/* A needle of a rule, found by three of its bytes. */
-struct gram {
-    struct needle needle;
-    uint8_t offset; /* of the three bytes within it */
-    uint16_t rule;
-    uint16_t next; /* of the same slot; 0: none */
-};
-
 struct rules {
     struct rule *rules;
     uint32_t count, room;
-    struct gram *grams; /* from 1 on */
-    uint32_t gram_count, gram_room;
-    uint16_t slots[GRAM_SLOTS];
-    uint16_t chain[GRAM_SLOTS]; /* how many grams a slot has */
-    uint64_t always[WORDS];     /* rules that have no needle */
-    uint64_t lists[WORDS];      /* rules that name a block list */
+    struct needle_index *needles;
+    uint64_t always[WORDS]; /* rules that have no needle */
+    uint64_t lists[WORDS];  /* rules that name a block list */
     const char *name;
     struct pattern_limits *limits;
     uint64_t stopped;
@@ -53,7 +40,7 @@ void rules_free(struct rules *rules)
         pattern_free(rules->rules[i].pattern);
     pattern_limits_free(rules->limits);
     free(rules->rules);
-    free(rules->grams);
+    needle_index_free(rules->needles);
     free(rules);
 }
 
@@ -154,6 +141,16 @@ static const char *code_fault(struct slice word)
     return good ? NULL : "is no reply code: 550, 4xx or none";
 }
 
+static const char *provider_fault(struct slice word)
+{
+    for (size_t i = 0; i < word.len; i++) {
+        char c = word.ptr[i];
+        if (!byte_is_lower(c) && !byte_is_digit(c) && c != '-' && c != '.' && c != '/')
+            return "is no provider's name: a-z 0-9 . - /";
+    }
+    return NULL;
+}
+
 static const char *phase_fault(struct slice word)
 {
     for (unsigned i = 1; i < PHASE_COUNT; i++) {
@@ -168,7 +165,9 @@ static const char *value_fault(enum rule_key key, struct slice word)
 {
     if (word.len == 0)
         return "is an empty value";
-    if (key == RULE_PROVIDER || slice_eq(word, SLICE("none")))
+    if (key == RULE_PROVIDER)
+        return provider_fault(word);
+    if (slice_eq(word, SLICE("none")))
         return NULL;
     return key == RULE_PHASE  ? phase_fault(word)
            : key == RULE_CODE ? code_fault(word)
@@ -179,7 +178,9 @@ static int check_values(const struct rule_file *file, const struct rule_row *row
 {
     for (unsigned key = 0; key < RULE_KEYS; key++) {
         struct slice values = row->values[key];
-        while (values.len) {
+        bool more = values.len > 0;
+        while (more) {
+            more = slice_find(values, ',') < values.len;
             struct slice word = slice_cut(&values, ',');
             const char *fault = value_fault((enum rule_key)key, word);
             if (fault)
@@ -191,58 +192,16 @@ static int check_values(const struct rule_file *file, const struct rule_row *row
 
 /* --- adding ------------------------------------------------------------------ */
 
-/* By three bytes: the shortest needle has no more. */
-static uint32_t gram_slot(const char *p)
-{
-    uint32_t gram = (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8 |
-                    (uint32_t)(unsigned char)p[2] << 16;
-    return (gram * UINT32_C(0x9e3779b1)) >> 20;
-}
-
-/* The three bytes that fewest needles are found by, so that chains stay short. */
-static unsigned best_offset(const struct rules *rules, const struct needle *needle)
-{
-    unsigned best = 0, least = UINT32_MAX;
-    for (unsigned i = 0; i + NEEDLE_MIN <= needle->len; i++) {
-        unsigned length = rules->chain[gram_slot(needle->text + i)];
-        if (length < least) {
-            least = length;
-            best = i;
-        }
-    }
-    return best;
-}
-
-static void add_gram(struct rules *rules, const struct needle *needle, uint32_t rule)
-{
-    if (rules->gram_count == rules->gram_room || !rules->grams) {
-        rules->gram_room = rules->gram_room ? rules->gram_room * 2 : 1024;
-        rules->grams = must_realloc(rules->grams, rules->gram_room * sizeof(*rules->grams));
-    }
-    unsigned offset = best_offset(rules, needle);
-    uint32_t slot = gram_slot(needle->text + offset);
-    rules->grams[rules->gram_count] = (struct gram){
-        .needle = *needle,
-        .offset = (uint8_t)offset,
-        .rule = (uint16_t)rule,
-        .next = rules->slots[slot],
-    };
-    rules->slots[slot] = (uint16_t)rules->gram_count++;
-    rules->chain[slot]++;
-}
-
 /* By what the rule is found; one that can be found by nothing is always tried. */
 static void add_needles(struct rules *rules, uint32_t number)
 {
-    struct needles needles = {0};
+    struct needles needles;
+    needles.count = 0;
     struct slice source = rules->rules[number].source;
     if (source.ptr)
         needles_of(source, &needles);
-    if (needles.count == 0 || rules->gram_count + needles.count >= NEEDLES_ALL)
+    if (needles.count == 0 || !needle_index_add(rules->needles, &needles, number))
         rules->always[number / 64] |= UINT64_C(1) << number % 64;
-    else
-        for (unsigned i = 0; i < needles.count; i++)
-            add_gram(rules, &needles.list[i], number);
 }
 
 static int compile(const struct rule_file *file, struct rule *rule, struct error *err)
@@ -293,7 +252,7 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
     int rc = 0;
     rules->name = name;
     rules->limits = pattern_limits_new();
-    rules->gram_count = 1;
+    rules->needles = needle_index_new();
     rule_file_init(&file, name, text);
     while (rc == 0 && (result = rule_file_next(&file, &row, err)) != RULE_FILE_END)
         rc = result == RULE_FILE_ROW ? add_row(rules, &file, &row, eager, err) : -1;
@@ -304,21 +263,6 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
 }
 
 /* --- judging ----------------------------------------------------------------- */
-
-/* The rules that may hold: those without a needle, and those whose needle is there. */
-static void find_candidates(const struct rules *rules, struct slice text, uint64_t found[WORDS])
-{
-    memcpy(found, rules->always, sizeof(rules->always));
-    for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
-        for (unsigned at = rules->slots[gram_slot(text.ptr + i)]; at; at = rules->grams[at].next) {
-            const struct gram *gram = &rules->grams[at];
-            if (gram->offset > i || i - gram->offset + gram->needle.len > text.len)
-                continue;
-            if (bytes_equal(text.ptr + i - gram->offset, gram->needle.text, gram->needle.len))
-                found[gram->rule / 64] |= UINT64_C(1) << gram->rule % 64;
-        }
-    }
-}
 
 /* A rule that is shipped: its pattern was compiled by the tests, so it can be. */
 static void compile_late(struct rule *rule)
@@ -356,10 +300,11 @@ struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struc
 {
     uint64_t candidates[WORDS];
     struct rule_hit hit = {.number = RULE_NONE};
+    memcpy(candidates, rules->always, sizeof(candidates));
     if (thorough)
         memset(candidates, 0xff, sizeof(candidates));
     else
-        find_candidates(rules, reply_text(facts->reply), candidates);
+        needle_index_find(rules->needles, reply_text(facts->reply), candidates);
     for (uint32_t word = 0; word * 64 < rules->count; word++) {
         uint64_t of_kind = kind == RULE_LIST ? rules->lists[word] : ~rules->lists[word];
         for (uint64_t left = candidates[word] & of_kind; left; left &= left - 1) {

@@ -2,7 +2,7 @@
  * The rules of one file, for causes and block lists: the first that holds decides.
  *
  * Before any expression runs, the text is looked through once for the needles of all
- * patterns (needle.h), by groups of three bytes; only rules whose needle is there are
+ * patterns (needle_index.h); only rules whose needle is there are
  * tried. A shipped pattern is compiled when it is first tried, a user's when it is read,
  * so that a mistake is found then.
  */

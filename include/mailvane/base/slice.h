@@ -68,7 +68,7 @@ static inline uint32_t bytes_load4(const char *p)
  * memcmp() == 0, without the call: names, keywords and the heads of lines are short.
  * The last word overlaps the one before it, so that no length needs a loop over bytes.
  */
-static inline bool bytes_equal(const char *a, const char *b, size_t len)
+__attribute__((always_inline)) static inline bool bytes_equal(const char *a, const char *b, size_t len)
 {
     if (len >= 8) {
         for (size_t i = 0; i + 8 < len; i += 8) {

@@ -21,7 +21,7 @@
 
 #include "mailvane/event/dsn.h"
 
-#define REPLY_TEXT_MAX 512
+#define REPLY_TEXT_MAX 320
 
 struct reply {
     uint16_t code;  /* 0: none */

@@ -1,0 +1,97 @@
+/*
+ * Any bytes as a reply. What is read keeps what the header promises, and the verdict from
+ * memory, the fast one and the one without any short cut are the same. The memory is that
+ * of all inputs, so that a verdict may come from another one's.
+ *
+ * The first line gives the other facts: a phase's number, a code, an enhanced code and a
+ * provider, parted by blanks; what is missing or wrong is absent.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+#include "mailvane/classify/classifier.h"
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static struct classifier *classifier;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    classifier = classifier_new(1);
+    return 0;
+}
+
+static struct refusal refusal_of(struct slice text)
+{
+    struct slice facts = slice_cut(&text, '\n');
+    struct slice phase = slice_cut(&facts, ' '), code = slice_cut(&facts, ' ');
+    struct slice dsn = slice_cut(&facts, ' ');
+    struct refusal refusal = {.provider = facts, .code = reply_code(code)};
+    if (phase.len)
+        refusal.phase = (enum phase)((unsigned char)phase.ptr[0] % PHASE_COUNT);
+    if (!dsn_parse(dsn, &refusal.dsn))
+        refusal.dsn = (struct dsn){0};
+    /* A buffer of its own, so that the sanitizer sees a read behind the reply. */
+    char *copy = must_calloc(text.len, 1);
+    memcpy(copy, text.ptr ? text.ptr : "", text.len);
+    refusal.text = slice_of(copy, text.len);
+    return refusal;
+}
+
+static bool same_dsn(struct dsn a, struct dsn b)
+{
+    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
+}
+
+static void check_reply(const struct reply *reply, const struct refusal *refusal)
+{
+    bug_if(reply->len > REPLY_TEXT_MAX);
+    bug_if(reply->code != refusal->code && (reply->code < 400 || reply->code > 599));
+    bug_if(!same_dsn(reply->dsn, refusal->dsn) && reply->dsn.klass != 2 && reply->dsn.klass != 4 &&
+           reply->dsn.klass != 5);
+    bug_if(reply->dsn.subject > 999 || reply->dsn.detail > 999);
+    for (size_t i = 0; i < reply->len; i++) {
+        char c = reply->text[i];
+        bug_if(byte_is_upper(c) || (unsigned char)c < ' ' || c == 0x7f);
+    }
+    bug_if(reply->len && reply->text[reply->len - 1] == ' ');
+}
+
+static void check_same(const struct verdict *a, const struct verdict *b)
+{
+    bug_if(a->cause != b->cause || a->rule != b->rule || a->code != b->code);
+    bug_if(!same_dsn(a->dsn, b->dsn) || !slice_eq(a->list, b->list));
+    bug_if(a->from != b->from || a->to != b->to);
+}
+
+static void check_verdict(const struct verdict *verdict, const struct reply *reply)
+{
+    bug_if(verdict->cause <= CAUSE_NONE || verdict->cause >= CAUSE_COUNT);
+    bug_if(verdict->code != reply->code || !same_dsn(verdict->dsn, reply->dsn));
+    bug_if(verdict->from > verdict->to || verdict->to > reply->len);
+    bug_if(verdict->rule == RULE_NONE && verdict->cause != CAUSE_UNKNOWN);
+    if (verdict->rule != RULE_NONE)
+        bug_if(classifier_rule(classifier, verdict->rule).line == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct refusal refusal = refusal_of(slice_of((const char *)data, size));
+    struct reply reply;
+    struct verdict slow = classifier_judge_slowly(classifier, &refusal);
+    struct verdict anew = classifier_judge_anew(classifier, &refusal, &reply);
+    struct verdict first = classifier_judge(classifier, &refusal);
+    struct verdict again = classifier_judge(classifier, &refusal);
+    check_reply(&reply, &refusal);
+    check_verdict(&slow, &reply);
+    check_same(&anew, &slow);
+    check_same(&first, &slow);
+    check_same(&again, &slow);
+    free((char *)refusal.text.ptr);
+    return 0;
+}

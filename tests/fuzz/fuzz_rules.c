@@ -1,0 +1,70 @@
+/*
+ * Any bytes as a file of rules: they give rules, each of which stands on a line of the
+ * text, or one sentence that names the place. What is accepted judges some replies, with
+ * needles as without.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "../../lib/classify/rules.h"
+#include "mailvane/base/bug.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const replies[] = {
+    "550 5.1.1 <u@example.org>: Recipient address rejected: User unknown",
+    "452-4.2.2 The mailbox is over quota 452 4.2.2 and 4.7.x [203.0.113.5] abcabcabc",
+    "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
+    "",
+};
+
+static void check_rules(const struct rules *rules, struct slice text)
+{
+    size_t lines = 1;
+    for (size_t i = 0; i < text.len; i++)
+        lines += text.ptr[i] == '\n';
+    bug_if(rules_count(rules) > lines || rules_count(rules) > CLASSIFIER_RULES_MAX);
+    for (uint32_t i = 0; i < rules_count(rules); i++) {
+        struct rule_info info = rules_info(rules, i);
+        bug_if(info.line < 1 || info.line > lines);
+        bug_if(info.text.ptr < text.ptr || slice_end(info.text) > slice_end(text));
+        bug_if((rules_cause(rules, i) == CAUSE_NONE) != (rules_list(rules, i).len > 0));
+    }
+}
+
+static void judge(struct rules *rules, enum rule_kind kind)
+{
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        struct reply reply;
+        reply_read(&reply, slice_str(replies[i]), 0, (struct dsn){0});
+        const struct rule_facts facts = {
+            .provider = SLICE("google"), .phase = PHASE_RCPT, .reply = &reply};
+        struct rule_hit fast = rules_find(rules, kind, &facts, false);
+        struct rule_hit slow = rules_find(rules, kind, &facts, true);
+        bug_if(fast.number != slow.number);
+        if (fast.number == RULE_NONE)
+            continue;
+        bug_if(fast.number >= rules_count(rules) || fast.from != slow.from || fast.to != slow.to);
+        bug_if(fast.from > fast.to || fast.to > reply.len);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct error err = {.text = ""};
+    /* A buffer of its own, so that the sanitizer sees a read behind the text. */
+    char *copy = must_calloc(size, 1);
+    memcpy(copy, size ? (const char *)data : "", size);
+    struct slice text = slice_of(copy, size);
+    struct rules *rules = rules_new("fuzz", text, true, &err);
+    bug_if((rules == NULL) != (strncmp(err.text, "fuzz:", 5) == 0));
+    if (rules) {
+        check_rules(rules, text);
+        judge(rules, RULE_CAUSE);
+        judge(rules, RULE_LIST);
+    }
+    rules_free(rules);
+    free(copy);
+    return 0;
+}

@@ -1,0 +1,600 @@
+#include "replies.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../../lib/classify/rule_data.h"
+#include "../../lib/classify/rules.h"
+#include "mailvane/base/strbuf.h"
+
+#define SEED 42
+
+/* What the rules must reach on the exam, in thousandths. */
+#define LENIENT_MIN 970 /* the cause, or one that is acceptable as well */
+#define OWNER_MIN   970 /* whose problem it is */
+#define UNKNOWN_MAX 20
+/* And what makes it one: rows for each cause, and those that lead a careless rule astray. */
+#define ROWS_MIN  8
+#define TRAPS_MIN 3
+
+static const char *const reply_files[] = {"replies.tsv", "everyday.tsv", "extra.tsv"};
+
+static struct verdict judge(struct classifier *c, const char *text)
+{
+    const struct refusal refusal = {.text = slice_str(text)};
+    return classifier_judge(c, &refusal);
+}
+
+static void expect_cause(const char *name, struct verdict got, enum cause want)
+{
+    if (got.cause != want)
+        fail_msg("%s: got %s, want %s", name, cause_rows[got.cause].name, cause_rows[want].name);
+}
+
+static void load_ok(struct classifier *c, const char *name, const char *text)
+{
+    struct error err = {.text = ""};
+    if (classifier_load_text(c, name, slice_str(text), &err) != 0)
+        fail_msg("got \"%s\", want no mistake", err.text);
+}
+
+/* --- the exam ---------------------------------------------------------------- */
+
+struct marks {
+    unsigned rows, strict, lenient, owner, unknown;
+};
+
+static void mark(struct marks *marks, const struct reply_line *line, enum cause got)
+{
+    enum cause want = replies_cause(line, line->cells[COLUMN_CAUSE]);
+    bool owner = cause_rows[got].owner == cause_rows[want].owner;
+    bool lenient = replies_accept(line, got);
+    marks->rows++;
+    marks->strict += got == want;
+    marks->lenient += lenient;
+    marks->owner += owner;
+    marks->unknown += got == CAUSE_UNKNOWN;
+    if (!lenient || !owner)
+        printf("# %.*s: got %s, want %s%s\n", SLICE_ARG(line->cells[COLUMN_NAME]),
+               cause_rows[got].name, cause_rows[want].name, lenient ? " (acceptable)" : "");
+}
+
+static struct marks examine(const char *name)
+{
+    struct marks marks = {0};
+    struct reply_table table;
+    struct classifier *c = classifier_new(SEED);
+    assert_true(replies_open(&table, name, REPLY_COLUMNS));
+    for (size_t i = 0; i < table.count; i++) {
+        const struct refusal refusal = replies_refusal(&table.lines[i]);
+        mark(&marks, &table.lines[i], classifier_judge(c, &refusal).cause);
+    }
+    printf("# %s: %u rows, strict %u, lenient %u, owner %u, unknown %u\n", name, marks.rows,
+           marks.strict, marks.lenient, marks.owner, marks.unknown);
+    fflush(stdout);
+    replies_close(&table);
+    classifier_free(c);
+    return marks;
+}
+
+static void test_exam(void **state)
+{
+    (void)state;
+    struct marks marks = examine("replies.tsv");
+    unsigned lenient = marks.lenient * 1000 / marks.rows, owner = marks.owner * 1000 / marks.rows;
+    unsigned unknown = (marks.unknown * 1000 + marks.rows - 1) / marks.rows;
+    if (lenient < LENIENT_MIN || owner < OWNER_MIN || unknown > UNKNOWN_MAX)
+        fail_msg("of 1000: got lenient %u, owner %u, unknown %u, want %u, %u and at most %u",
+                 lenient, owner, unknown, LENIENT_MIN, OWNER_MIN, UNKNOWN_MAX);
+}
+
+static void test_everyday(void **state)
+{
+    (void)state;
+    struct marks marks = examine("everyday.tsv");
+    assert_int_equal(marks.lenient, marks.rows);
+}
+
+/* The exam asks enough about each cause. */
+static void test_exam_is_one(void **state)
+{
+    (void)state;
+    unsigned rows[CAUSE_COUNT] = {0}, traps[CAUSE_COUNT] = {0};
+    struct reply_table table;
+    assert_true(replies_open(&table, "replies.tsv", REPLY_COLUMNS));
+    for (size_t i = 0; i < table.count; i++) {
+        const struct slice *cells = table.lines[i].cells;
+        enum cause cause = replies_cause(&table.lines[i], cells[COLUMN_CAUSE]);
+        rows[cause]++;
+        if (cells[COLUMN_TRAP].len == 0)
+            continue;
+        traps[cause]++;
+        if (replies_cause(&table.lines[i], cells[COLUMN_TRAP]) == cause)
+            fail_msg("%.*s: the trap is the cause", SLICE_ARG(cells[COLUMN_NAME]));
+    }
+    for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
+        if (i != CAUSE_UNKNOWN && (rows[i] < ROWS_MIN || traps[i] < TRAPS_MIN))
+            fail_msg("%s: got %u rows and %u traps, want %u and %u", cause_rows[i].name, rows[i],
+                     traps[i], ROWS_MIN, TRAPS_MIN);
+    }
+    replies_close(&table);
+}
+
+static void test_lists(void **state)
+{
+    (void)state;
+    struct reply_table table;
+    struct classifier *c = classifier_new(SEED);
+    unsigned wrong = 0;
+    assert_true(replies_open(&table, "lists.tsv", LIST_COLUMNS));
+    for (size_t i = 0; i < table.count; i++) {
+        const struct slice *cells = table.lines[i].cells;
+        const struct refusal refusal = {.text = cells[COLUMN_LIST_TEXT]};
+        struct verdict got = classifier_judge(c, &refusal);
+        struct slice want = cells[COLUMN_LIST];
+        if (slice_eq(want, SLICE("none")))
+            want = SLICE("");
+        if (slice_eq(got.list, want))
+            continue;
+        wrong++;
+        printf("# %.*s: got \"%.*s\" (%s), want \"%.*s\"\n", SLICE_ARG(cells[COLUMN_NAME]),
+               SLICE_ARG(got.list), cause_rows[got.cause].name, SLICE_ARG(want));
+    }
+    replies_close(&table);
+    classifier_free(c);
+    if (wrong)
+        fail_msg("got %u wrong lists, want none", wrong);
+}
+
+/* --- no rule is dead --------------------------------------------------------- */
+
+struct hits {
+    bool *rules;
+    struct classifier *classifier;
+    struct rules *shipped;
+};
+
+/* The rows that name a list count where a reply names it. */
+static void hit_list(struct hits *hits, struct slice list)
+{
+    for (uint32_t i = 0; list.len && i < rules_count(hits->shipped); i++) {
+        if (slice_eq(rules_list(hits->shipped, i), list))
+            hits->rules[i] = true;
+    }
+}
+
+static void hit(struct hits *hits, const struct refusal *refusal)
+{
+    struct verdict verdict = classifier_judge_anew(hits->classifier, refusal, NULL);
+    if (verdict.rule != RULE_NONE)
+        hits->rules[verdict.rule] = true;
+    hit_list(hits, verdict.list);
+}
+
+static void hit_all(struct hits *hits)
+{
+    struct reply_table table;
+    for (size_t file = 0; file < COUNT_OF(reply_files); file++) {
+        if (!replies_open(&table, reply_files[file], REPLY_COLUMNS))
+            continue;
+        for (size_t i = 0; i < table.count; i++) {
+            const struct refusal refusal = replies_refusal(&table.lines[i]);
+            hit(hits, &refusal);
+        }
+        replies_close(&table);
+    }
+    assert_true(replies_open(&table, "lists.tsv", LIST_COLUMNS));
+    for (size_t i = 0; i < table.count; i++) {
+        const struct refusal refusal = {.text = table.lines[i].cells[COLUMN_LIST_TEXT]};
+        hit(hits, &refusal);
+    }
+    replies_close(&table);
+}
+
+static void test_no_dead_rule(void **state)
+{
+    (void)state;
+    struct error err = {.text = ""};
+    struct hits hits = {
+        .classifier = classifier_new(SEED),
+        /* Eagerly, as a user's file is: so every shipped pattern is known to compile. */
+        .shipped = rules_new("data/causes.rules", slice_str(rule_data), true, &err),
+    };
+    if (!hits.shipped)
+        fail_msg("got \"%s\", want no mistake", err.text);
+    uint32_t count = rules_count(hits.shipped), dead = 0;
+    hits.rules = must_calloc(count, sizeof(*hits.rules));
+    hit_all(&hits);
+    for (uint32_t i = 0; i < count; i++) {
+        struct rule_info info = rules_info(hits.shipped, i);
+        if (hits.rules[i])
+            continue;
+        dead++;
+        printf("# dead: %s:%u: %.*s\n", info.file, info.line, SLICE_ARG(slice_head(info.text, 90)));
+    }
+    printf("# %u of %u rules decide nothing\n", dead, count);
+    fflush(stdout);
+    free(hits.rules);
+    rules_free(hits.shipped);
+    classifier_free(hits.classifier);
+    if (dead)
+        fail_msg("got %u rules that decide no reply of tests/data/replies, want none", dead);
+}
+
+/* --- the memory -------------------------------------------------------------- */
+
+static bool same_verdict(const struct verdict *a, const struct verdict *b)
+{
+    return a->cause == b->cause && a->code == b->code && a->dsn.klass == b->dsn.klass &&
+           a->dsn.subject == b->dsn.subject && a->dsn.detail == b->dsn.detail &&
+           slice_eq(a->list, b->list) && a->rule == b->rule && a->from == b->from && a->to == b->to;
+}
+
+static void expect_same(const char *name, const struct refusal *refusal, const struct verdict *got,
+                        const struct verdict *want)
+{
+    if (!same_verdict(got, want))
+        fail_msg(
+            "%s: \"%.*s\" at \"%.*s\", phase \"%s\", code %u: got %s by rule %u, want %s by %u",
+            name, SLICE_ARG(refusal->text), SLICE_ARG(refusal->provider),
+            phase_words[refusal->phase], refusal->code, cause_rows[got->cause].name, got->rule,
+            cause_rows[want->cause].name, want->rule);
+}
+
+static void expect_three_alike(struct classifier *c, const struct refusal *refusal)
+{
+    struct reply reply;
+    struct verdict slow = classifier_judge_slowly(c, refusal);
+    struct verdict anew = classifier_judge_anew(c, refusal, &reply);
+    struct verdict first = classifier_judge(c, refusal);
+    struct verdict again = classifier_judge(c, refusal);
+    expect_same("anew", refusal, &anew, &slow);
+    expect_same("first", refusal, &first, &slow);
+    expect_same("from memory", refusal, &again, &slow);
+    assert_true(slow.from <= slow.to && slow.to <= reply.len);
+}
+
+/* The refusal with other facts beside the text, now and then. */
+static struct refusal vary(uint64_t *random, const struct refusal *refusal)
+{
+    static const char *const providers[] = {"", "google", "yahoo", "microsoft-365", "cox", "other"};
+    static const uint16_t given[] = {0, 421, 450, 451, 550, 552, 554};
+    static const struct dsn dsns[] = {{0}, {4, 4, 1}, {5, 1, 1}, {5, 2, 2}, {4, 7, 1}, {5, 7, 26}};
+    struct refusal other = *refusal;
+    switch (replies_random(random, 5)) {
+    case 0:
+        other.provider = slice_str(providers[replies_random(random, COUNT_OF(providers))]);
+        break;
+    case 1:
+        other.phase = (enum phase)replies_random(random, PHASE_COUNT);
+        break;
+    case 2:
+        other.code = given[replies_random(random, COUNT_OF(given))];
+        break;
+    case 3:
+        other.dsn = dsns[replies_random(random, COUNT_OF(dsns))];
+        break;
+    default:
+        break;
+    }
+    return other;
+}
+
+/* Nearly the same text: one byte is another. */
+static void expect_near_alike(struct classifier *c, uint64_t *random, const struct refusal *refusal)
+{
+    static const char bytes[] = "a z0159@.:-#<>(]\t\n\0\x1b\xc3\x84\xd0\xffS";
+    struct refusal near = *refusal;
+    char *copy = must_calloc(refusal->text.len + 1, 1);
+    memcpy(copy, refusal->text.ptr, refusal->text.len);
+    copy[replies_random(random, (uint32_t)refusal->text.len)] =
+        bytes[replies_random(random, sizeof(bytes) - 1)];
+    near.text = slice_of(copy, refusal->text.len);
+    expect_three_alike(c, &near);
+    free(copy);
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    uint64_t random = 20261122;
+    struct classifier *c = classifier_new(SEED);
+    struct reply_table table;
+    assert_true(replies_open(&table, "replies.tsv", REPLY_COLUMNS));
+    for (size_t n = 0; n < 4 * table.count; n++) {
+        uint32_t i = replies_random(&random, (uint32_t)table.count);
+        struct refusal refusal = replies_refusal(&table.lines[i]);
+        struct refusal other = vary(&random, &refusal);
+        expect_three_alike(c, &refusal);
+        expect_three_alike(c, &other);
+        expect_near_alike(c, &random, &other);
+    }
+    replies_close(&table);
+    classifier_free(c);
+}
+
+/* Refusals that differ in one fact each, which a rule asks about: by turns, from memory. */
+static void test_memory_knows_each_fact(void **state)
+{
+    (void)state;
+    static const struct {
+        struct refusal refusal;
+        enum cause want;
+    } rows[] = {
+        {{.text = SLICE_INIT("one text")}, CAUSE_EXPIRED},
+        {{.text = SLICE_INIT("one text"), .provider = SLICE_INIT("google")}, CAUSE_THROTTLED},
+        {{.text = SLICE_INIT("one text"), .provider = SLICE_INIT("googlf")}, CAUSE_EXPIRED},
+        {{.text = SLICE_INIT("one text"), .phase = PHASE_RCPT}, CAUSE_USER_UNKNOWN},
+        {{.text = SLICE_INIT("one text"), .phase = PHASE_DATA}, CAUSE_EXPIRED},
+        {{.text = SLICE_INIT("one text"), .code = 451}, CAUSE_GREYLISTED},
+        {{.text = SLICE_INIT("one text"), .code = 551}, CAUSE_TOO_LARGE},
+        {{.text = SLICE_INIT("one text"), .dsn = {5, 1, 1}}, CAUSE_NETWORK},
+        {{.text = SLICE_INIT("one text"), .dsn = {4, 1, 1}}, CAUSE_EXPIRED},
+        {{.text = SLICE_INIT("one text"), .dsn = {5, 2, 1}}, CAUSE_TLS_FAILURE},
+        {{.text = SLICE_INIT("one text"), .dsn = {5, 1, 2}}, CAUSE_BAD_MESSAGE},
+        {{.text = SLICE_INIT("551 one text")}, CAUSE_TOO_LARGE},
+        {{.text = SLICE_INIT("550 5.1.2 one text")}, CAUSE_BAD_MESSAGE},
+        {{.text = SLICE_INIT("one texts")}, CAUSE_POLICY},
+        {{.text = SLICE_INIT("no text")}, CAUSE_RELAY_DENIED},
+    };
+    struct classifier *c = classifier_new(SEED);
+    load_ok(c, "m",
+            "throttled provider=google /^one text$/\n"
+            "user-unknown phase=rcpt /^one text$/\n"
+            "greylisted code=451 /^one text$/\n"
+            "too-large code=551 /^one text$/\n"
+            "network dsn=5.1.1 /^one text$/\n"
+            "tls-failure dsn=5.2.1 /^one text$/\n"
+            "bad-message dsn=5.1.2 /^one text$/\n"
+            "expired /^one text$/\n"
+            "policy /^one texts$/\n"
+            "relay-denied /^no text$/\n");
+    for (int turn = 0; turn < 3; turn++) {
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+            for (size_t k = 0; k < COUNT_OF(rows); k++) {
+                expect_cause("row", classifier_judge(c, &rows[i].refusal), rows[i].want);
+                expect_cause("other", classifier_judge(c, &rows[k].refusal), rows[k].want);
+            }
+        }
+    }
+    classifier_free(c);
+}
+
+/* More replies than are remembered, three times over. */
+static void test_more_than_is_remembered(void **state)
+{
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    load_ok(c, "m", "throttled /even$/\nexpired /odd$/\n");
+    for (unsigned i = 0; i < 3 * 4 * CLASSIFIER_MEMORY; i++) {
+        char text[80], word[8] = "";
+        unsigned n = i % (4 * CLASSIFIER_MEMORY);
+        for (unsigned k = 0, rest = n; k < 6; k++, rest /= 7)
+            word[k] = (char)('a' + rest % 7);
+        snprintf(text, sizeof(text), "%s %s", word, n % 2 ? "odd" : "even");
+        expect_cause(text, judge(c, text), n % 2 ? CAUSE_EXPIRED : CAUSE_THROTTLED);
+    }
+    classifier_free(c);
+}
+
+static void test_nothing_said(void **state)
+{
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    const struct refusal empty = {.text = SLICE_NONE, .provider = SLICE_NONE};
+    expect_three_alike(c, &empty);
+    expect_cause("empty", classifier_judge(c, &empty), CAUSE_UNKNOWN);
+    assert_int_equal(classifier_judge(c, &empty).rule, RULE_NONE);
+    const struct refusal strange = {
+        .text = SLICE("xyzzy plugh"),
+        .provider =
+            SLICE("a-provider-whose-name-is-longer-than-any-of-the-tables-may-ever-be-at-all"),
+    };
+    expect_three_alike(c, &strange);
+    expect_cause("strange", classifier_judge(c, &strange), CAUSE_UNKNOWN);
+    classifier_free(c);
+}
+
+/* --- users' files ------------------------------------------------------------ */
+
+#define USUAL "550 5.1.1 <u@example.org>: no such user here"
+
+static void test_users_rules_win(void **state)
+{
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    expect_cause("built in", judge(c, USUAL), CAUSE_USER_UNKNOWN); /* and remembered */
+    load_ok(c, "first", "# mine\npolicy /no such user/\n");
+    expect_cause("first", judge(c, USUAL), CAUSE_POLICY);
+    load_ok(c, "second", "expired /no such user/\nthrottled /only the second/\n");
+    expect_cause("first before second", judge(c, USUAL), CAUSE_POLICY);
+    struct verdict verdict = judge(c, "550 only the second");
+    expect_cause("second", verdict, CAUSE_THROTTLED);
+    struct rule_info info = classifier_rule(c, verdict.rule);
+    assert_string_equal(info.file, "second");
+    assert_int_equal(info.line, 2);
+    expect_slice("rule", "text", info.text, SLICE("throttled /only the second/"));
+    assert_int_equal(verdict.from, 0);
+    assert_int_equal(verdict.to, strlen("only the second"));
+    info = classifier_rule(c, judge(c, USUAL).rule);
+    assert_string_equal(info.file, "first");
+    assert_int_equal(info.line, 2);
+    expect_cause("still built in", judge(c, "452 4.2.2 mailbox is over quota"), CAUSE_MAILBOX_FULL);
+    verdict = judge(c, "452 4.2.2 mailbox is over quota");
+    assert_string_equal(classifier_rule(c, verdict.rule).file, "data/causes.rules");
+    classifier_free(c);
+}
+
+#define BLOCKED "550 5.7.1 [203.0.113.4] blocked using zen.spamhaus.org"
+
+static void test_users_lists_win(void **state)
+{
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    expect_slice("built in", "list", judge(c, BLOCKED).list, SLICE("spamhaus-zen"));
+    load_ok(c, "first", "list mine /zen\\.spamhaus/\n");
+    expect_slice("first", "list", judge(c, BLOCKED).list, SLICE("mine"));
+    load_ok(c, "second", "list theirs /spamhaus/\nlist other /barracuda/\n");
+    expect_slice("first before second", "list", judge(c, BLOCKED).list, SLICE("mine"));
+    /* A list is told of refusals because of one alone. */
+    load_ok(c, "third", "user-unknown /zen\\.spamhaus/\n");
+    expect_cause("third", judge(c, BLOCKED), CAUSE_USER_UNKNOWN);
+    expect_slice("third", "list", judge(c, BLOCKED).list, SLICE_NONE);
+    classifier_free(c);
+}
+
+static void test_bad_file_changes_nothing(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"policy /no such user/\npolcy /x/\n",
+                                        "policy /no such user/\npolicy /(x/\n"};
+    struct classifier *c = classifier_new(SEED);
+    struct error err;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        err.text[0] = '\0';
+        assert_int_equal(classifier_load_text(c, "bad", slice_str(texts[i]), &err), -1);
+        assert_memory_equal(err.text, "bad:2:", 6);
+        expect_cause("after a mistake", judge(c, USUAL), CAUSE_USER_UNKNOWN);
+    }
+    load_ok(c, "good", "policy /no such user/\n");
+    assert_int_equal(classifier_load_text(c, "bad", SLICE("expired /no such user/\nx\n"), &err),
+                     -1);
+    expect_cause("after good and bad", judge(c, USUAL), CAUSE_POLICY);
+    assert_string_equal(classifier_rule(c, judge(c, USUAL).rule).file, "good");
+    classifier_free(c);
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    char dir[200], path[256], want[512];
+    const char *base = getenv("TMPDIR");
+    struct error err;
+    struct classifier *c = classifier_new(SEED);
+    snprintf(dir, sizeof(dir), "%s/classifier.XXXXXX", base ? base : "/tmp");
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/mine.rules", dir);
+
+    assert_int_equal(classifier_load(c, path, &err), -1);
+    snprintf(want, sizeof(want), "%s: cannot open it: No such file or directory", path);
+    assert_string_equal(err.text, want);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(write(fd, "policy /no such user/\n", 22), 22);
+    assert_int_equal(classifier_load(c, path, &err), 0);
+    expect_cause("file", judge(c, USUAL), CAUSE_POLICY);
+    assert_string_equal(classifier_rule(c, judge(c, USUAL).rule).file, path);
+    assert_int_equal(write(fd, "  polcy\n", 8), 8);
+    assert_int_equal(classifier_load(c, path, &err), -1);
+    snprintf(want, sizeof(want), "%s:2:3: \"polcy\" is no cause, nor the word \"list\"", path);
+    assert_string_equal(err.text, want);
+    assert_int_equal(ftruncate(fd, CLASSIFIER_FILE_MAX + 1), 0);
+    assert_int_equal(classifier_load(c, path, &err), -1);
+    assert_non_null(strstr(err.text, path));
+
+    close(fd);
+    unlink(path);
+    rmdir(dir);
+    classifier_free(c);
+}
+
+static void test_limit_of_files(void **state)
+{
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    struct error err;
+    for (unsigned i = 0; i < CLASSIFIER_FILES_MAX; i++)
+        load_ok(c, "m", i ? "expired /no such user/\n" : "policy /no such user/\n");
+    assert_int_equal(classifier_load_text(c, "more", SLICE(""), &err), -1);
+    assert_string_equal(err.text, "more: is one file of rules too many");
+    expect_cause("the first of all", judge(c, USUAL), CAUSE_POLICY);
+    expect_cause("the last of all", judge(c, "452 4.2.2 mailbox is over quota"),
+                 CAUSE_MAILBOX_FULL);
+    classifier_free(c);
+}
+
+/* --- patterns without end ---------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    const char *rules;
+    char byte; /* that the text is made of */
+} costly[] = {
+    {"nested plus", "policy /(a+)+$/\nexpired /!$/\n", 'a'},
+    {"two of them", "policy /(x+x+)+[yz]/\nexpired /!$/\n", 'x'},
+    {"alternatives alike", "policy /(a|aa)+$/\nexpired /!$/\n", 'a'},
+    {"behind a needle", "policy /text: (?:a+)+$/\nexpired /!$/\n", 'a'},
+};
+
+static void test_costly_patterns_are_stopped(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(costly); i++) {
+        struct classifier *c = classifier_new(SEED);
+        char text[120];
+        memset(text, costly[i].byte, sizeof(text));
+        memcpy(text, "text: ", 6);
+        text[sizeof(text) - 2] = '!';
+        text[sizeof(text) - 1] = '\0';
+        load_ok(c, "m", costly[i].rules);
+        expect_int(costly[i].name, "stopped before", (long long)classifier_stopped(c), 0);
+        struct verdict verdict = judge(c, text);
+        expect_cause(costly[i].name, verdict, CAUSE_EXPIRED);
+        assert_int_equal(classifier_rule(c, verdict.rule).line, 2);
+        expect_int(costly[i].name, "stopped", (long long)classifier_stopped(c), 1);
+        expect_cause(costly[i].name, judge(c, text), CAUSE_EXPIRED);
+        expect_int(costly[i].name, "stopped, from memory", (long long)classifier_stopped(c), 1);
+        expect_cause(costly[i].name, judge(c, USUAL), CAUSE_USER_UNKNOWN);
+        classifier_free(c);
+    }
+}
+
+/* No reply of the exam is so long or so odd that a shipped pattern would be stopped. */
+static void test_shipped_rules_are_not_stopped(void **state)
+{
+    (void)state;
+    static const char *const pieces[] = {
+        "a", "a ",  "user ", "mail box full ",    "sender rejected due to ",
+        "#", "no ", "x-",    "https://a.example/"};
+    struct classifier *c = classifier_new(SEED);
+    struct reply_table table;
+    assert_true(replies_open(&table, "replies.tsv", REPLY_COLUMNS));
+    for (size_t i = 0; i < table.count; i++) {
+        const struct refusal refusal = replies_refusal(&table.lines[i]);
+        classifier_judge_slowly(c, &refusal);
+    }
+    replies_close(&table);
+    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+        struct strbuf text = STRBUF_INIT;
+        while (text.len < 2 * REPLY_TEXT_MAX)
+            strbuf_add_str(&text, pieces[i]);
+        const struct refusal refusal = {.text = strbuf_slice(&text)};
+        classifier_judge_slowly(c, &refusal);
+        if (classifier_stopped(c))
+            fail_msg("\"%s\" and on: got a search that was stopped, want none", pieces[i]);
+        strbuf_release(&text);
+    }
+    classifier_free(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_exam),
+        cmocka_unit_test(test_everyday),
+        cmocka_unit_test(test_exam_is_one),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_no_dead_rule),
+        cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_memory_knows_each_fact),
+        cmocka_unit_test(test_more_than_is_remembered),
+        cmocka_unit_test(test_nothing_said),
+        cmocka_unit_test(test_users_rules_win),
+        cmocka_unit_test(test_users_lists_win),
+        cmocka_unit_test(test_bad_file_changes_nothing),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_limit_of_files),
+        cmocka_unit_test(test_costly_patterns_are_stopped),
+        cmocka_unit_test(test_shipped_rules_are_not_stopped),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

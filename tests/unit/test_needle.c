@@ -1,0 +1,454 @@
+#include "replies.h"
+
+#include "../../lib/classify/needle.h"
+#include "../../lib/classify/pattern.h"
+#include "../../lib/classify/rule_file.h"
+
+/* "a|b" of the needles that were found, in their order. */
+static struct slice needles_text(const struct needles *needles, char *text, size_t room)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < needles->count; i++)
+        len += (size_t)snprintf(text + len, room - len, "%s%.*s", i ? "|" : "",
+                                needles->list[i].len, needles->list[i].text);
+    assert_true(len < room);
+    return slice_of(text, len);
+}
+
+/* Literals of five bytes and more are needles, of two and less are none. */
+static const struct {
+    const char *name;
+    const char *pattern;
+    const char *want;
+} rows[] = {
+    {"a text", "mailbox full", "mailbox full"},
+    {"capitals", "MailBox", "mailbox"},
+    {"too short", "ab", ""},
+    {"nothing", "", ""},
+    {"the longest", "ab.mailbox.user", "mailbox"},
+    {"24 bytes", "abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwx"},
+    {"the end of 26", "abcdefghijklmnopqrstuvwxyz", "cdefghijklmnopqrstuvwxyz"},
+    {"alternatives", "mailbox|account", "mailbox|account"},
+    {"an alternative too short", "mailbox|ab", ""},
+    {"an empty alternative", "mailbox|", ""},
+    {"an empty one first", "|mailbox", ""},
+    {"three in a group", "(?:mailbox|account|users)", "mailbox|account|users"},
+    {"a group that captures", "(mailbox|account)", "mailbox|account"},
+    {"an atomic group", "(?>mailbox|account)", "mailbox|account"},
+    {"the better of group and text", "(?:users|mailbox) unavailable", " unavailable"},
+    {"the group where it is better", "ab (?:mailbox|account)", "mailbox|account"},
+    {"a group in a group", "(?:(?:mailbox|account)|users)", "mailbox|account|users"},
+    {"a group in two alternatives", "(?:mailbox|account)x|(?:users|names)y",
+     "mailbox|account|users|names"},
+    {"an optional group", "(?:mailbox)?", ""},
+    {"a starred group", "(?:mailbox)*ab", ""},
+    {"a group of none to three", "(?:mailbox){0,3}ab", ""},
+    {"a group of none", "(?:mailbox){0}ab", ""},
+    {"a lazy optional group", "(?:mailbox)??ab", ""},
+    {"a possessive optional group", "(?:mailbox)?+ab", ""},
+    {"a group once or more", "(?:mailbox)+", "mailbox"},
+    {"a group twice", "(?:mailbox){2}", "mailbox"},
+    {"a group of ten", "(?:mailbox){10,20}", "mailbox"},
+    {"an optional byte ends a run", "mailboxe?s", "mailbox"},
+    {"a starred byte", "mailboxe*s", "mailbox"},
+    {"a byte of none to one", "mailboxe{0,1}s", "mailbox"},
+    {"a byte once or more", "mailboxe+s", "mailboxe"},
+    {"a lazy one", "mailboxe+?s", "mailboxe"},
+    {"a possessive one", "mailboxe++s", "mailboxe"},
+    {"a byte twice", "mailboxe{2}s", "mailboxe"},
+    {"a brace that is none", "mailbox{x}", "mailbox{x}"},
+    {"any byte", "mailbox.users", "mailbox"},
+    {"a class", "mailbox[es]users", "mailbox"},
+    {"what stands in a class", "[mailbox]+ab", ""},
+    {"a class with a bracket first", "[]mailbox]ab", ""},
+    {"a negated class with a bracket first", "[^]mailbox]ab", ""},
+    {"a class with an escaped bracket", "[\\]mailbox]ab", ""},
+    {"a class with a named one", "[[:alpha:]mailbox]ab", ""},
+    {"a bar in a class", "[a|b]mailbox", "mailbox"},
+    {"a group's end in a class", "([)]mailbox)", "mailbox"},
+    {"look-ahead", "(?=mailbox)ab", ""},
+    {"negative look-ahead", "(?!mailbox)ab", ""},
+    {"look-behind", "(?<=mailbox)ab", ""},
+    {"negative look-behind", "(?<!mailbox)ab", ""},
+    {"behind a look-around", "(?!mailbox)account", "account"},
+    {"text beside a look-around", "account(?= mailbox)", "account"},
+    {"anchors", "^mailbox$", "mailbox"},
+    {"a word's edge", "\\bmailbox\\b", "mailbox"},
+    {"no word's edge", "\\Bmailbox", "mailbox"},
+    {"an escaped dot", "mailbox\\.users", "mailbox.users"},
+    {"an escaped slash", "mail\\/box", "mail/box"},
+    {"an escaped bracket", "mailbox \\(users\\)", "mailbox (users)"},
+    {"an escaped bar", "mailbox\\|users", "mailbox|users"},
+    {"a backslash", "mailbox\\\\users", "mailbox\\users"},
+    {"a digit's class", "mailbox\\d+users", "mailbox"},
+    {"an optional class", "mailbox\\w?ab", "mailbox"},
+    {"blank's class", "\\smailbox\\S", "mailbox"},
+    {"not ASCII", "empf\xc3\xa4nger", "empf\xc3\xa4nger"},
+    /* What is not understood gives none. */
+    {"hexadecimal", "mailbox\\x41", ""},
+    {"octal", "mailbox\\101", ""},
+    {"a back reference", "(mailbox)\\1", ""},
+    {"quoting", "\\Qmailbox\\E", ""},
+    {"a property", "mailbox\\pL", ""},
+    {"a start that is kept", "mailbox\\Kusers", ""},
+    {"an option", "(?x)mail box", ""},
+    {"an option to the group's end", "(?-i:mailbox)", ""},
+    {"a comment", "mailbox(?#users)", ""},
+    {"a named group", "(?<name>mailbox)", ""},
+    {"a named group of Python's", "(?P<name>mailbox)", ""},
+    {"a reset of groups", "(?|mailbox|account)", ""},
+    {"a condition", "(a)?(?(1)mailbox|users)", ""},
+    {"a recursion", "mailbox(?R)?", ""},
+    {"a verb", "(*ACCEPT)mailbox", ""},
+    {"a verb within", "mailbox(*FAIL)|users", ""},
+    /* What is no pattern. */
+    {"an unended group", "(mailbox", ""},
+    {"an end too many", "mailbox)", ""},
+    {"an unended class", "mailbox[ab", ""},
+    {"an unended quantifier", "mailboxe{2", "mailboxe{2"},
+    {"a backslash at the end", "mailbox\\", ""},
+    {"too deep", "(((((((((((((((((((((mailbox)))))))))))))))))))))", ""},
+};
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct needles needles;
+        char text[1000];
+        needles_of(slice_str(rows[i].pattern), &needles);
+        expect_slice(rows[i].name, rows[i].pattern, needles_text(&needles, text, sizeof(text)),
+                     slice_str(rows[i].want));
+    }
+}
+
+static void test_number_of_alternatives(void **state)
+{
+    (void)state;
+    char pattern[NEEDLES_MAX * 8 + 16];
+    struct needles needles;
+    size_t len = 0;
+    for (unsigned i = 0; i <= NEEDLES_MAX; i++) {
+        len +=
+            (size_t)snprintf(pattern + len, sizeof(pattern) - len, "%sname%03u", i ? "|" : "", i);
+        needles_of(slice_of(pattern, len), &needles);
+        expect_int("alternatives", "needles", needles.count, i < NEEDLES_MAX ? i + 1 : 0);
+    }
+}
+
+/* --- what the header promises ------------------------------------------------ */
+
+struct checker {
+    struct pattern_limits *limits;
+    unsigned searches, found, with_needles;
+};
+
+static bool has_needle(const struct needles *needles, struct slice text)
+{
+    for (unsigned i = 0; i < needles->count; i++) {
+        const struct needle *needle = &needles->list[i];
+        if (slice_find_text(text, slice_of(needle->text, needle->len)) < text.len)
+            return true;
+    }
+    return needles->count == 0;
+}
+
+/* Where the pattern matches, one of its needles, if it has any, is in the text. */
+static void check_pattern(struct checker *c, struct slice source, const struct slice *texts,
+                          size_t count)
+{
+    char what[128];
+    size_t at, from, to;
+    struct needles needles;
+    struct pattern *pattern = pattern_new(source, what, &at);
+    needles_of(source, &needles);
+    for (size_t i = 0; pattern && i < count; i++) {
+        c->searches++;
+        if (pattern_search(pattern, c->limits, texts[i], &from, &to) != PATTERN_FOUND)
+            continue;
+        c->found++;
+        c->with_needles += needles.count > 0;
+        if (!has_needle(&needles, texts[i])) {
+            char text[NEEDLES_MAX * (NEEDLE_MAX + 1) + 1];
+            fail_msg("/%.*s/ matches \"%.*s\", which holds none of \"%.*s\"", SLICE_ARG(source),
+                     SLICE_ARG(texts[i]), SLICE_ARG(needles_text(&needles, text, sizeof(text))));
+        }
+    }
+    pattern_free(pattern);
+}
+
+static const struct {
+    const char *pattern;
+    const char *text; /* lower case; the pattern matches it */
+} pairs[] = {
+    {"mailbox (?:is )?full", "the mailbox full"},
+    {"(?:over|exceeded) ?quota", "overquota"},
+    {"mailbox|quota", "over quota"},
+    {"(?:no such (?:user|mailbox)|unknown (?:user|address))", "unknown address"},
+    {"users?\\b|mail\\w+", "user"},
+    {"(?:mailbox)?full", "full"},
+    {"(?:mailbox )*full", "full"},
+    {"mailbox{0}full", "mailbofull"},
+    {"mailbox{0,2}full", "mailbofull"},
+    {"MAILBOX", "mailbox"},
+    {"mail[a-z]*box", "mailbox"},
+    {"mail[^]]*box", "mail box"},
+    {"mail[]]box", "mail]box"},
+    {"mail[\\]x]box", "mail]box"},
+    {"[[:alpha:]]+ full|quota", "x full"},
+    {"(?=.*full)mailbox", "mailbox full"},
+    {"(?!mailbox)full", "full"},
+    {"(?<=mailbox )full", "mailbox full"},
+    {"(?<!mailbox )full", "full"},
+    {"mailbox(?= full|$)", "mailbox"},
+    {"(?>mail|box)es", "boxes"},
+    {"(mail)\\1", "mailmail"},
+    {"mail\\x62ox", "mailbox"},
+    {"\\Qmail|box\\E", "mail|box"},
+    {"mail\\Kbox", "mailbox"},
+    {"(?x)mail box", "mailbox"},
+    {"(?i:mail)box", "mailbox"},
+    {"(?#mailbox)full", "full"},
+    {"(?<n>mailbox)|full", "full"},
+    {"(?|mailbox|full)", "full"},
+    {"(a)?(?(1)mailbox|full)", "full"},
+    {"(?:mailbox(?R)?|full)", "full"},
+    {"(*NOTEMPTY)mailbox", "mailbox"},
+    {"mail\\.box\\/user\\(s\\)", "mail.box/user(s)"},
+    {"mailbox\\d{0,3}", "mailbox"},
+    {"mail\\Rbox", "mail\r\nbox"},
+    {"mailbox{x}", "mailbox{x}"},
+    {"mailbo{1,x}", "mailbo{1,x}"},
+    {"(mailbox{1)", "mailbox{1"},
+    {"(?:mail{1)box|(ab{2,)", "ab{2,"},
+    {"mailbox++", "mailbox"},
+    {"mailbox?+s", "mailbos"},
+    {"mailbox*?s", "mailbos"},
+    {"^$|mailbox", ""},
+    {"(?:)", ""},
+    {"empf(?:\xc3\xa4|ae)nger", "empfaenger"},
+    {"mail(?:box|)es", "mailes"},
+    {"mail(?:box)|(?:full)", "full"},
+    {"(?:mail){2}|quota", "mailmail"},
+    {"abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz0123456789"},
+    {"[\\Qmailbox]\\E]full|quota", "quota"},
+};
+
+static void test_pairs(void **state)
+{
+    (void)state;
+    struct checker c = {.limits = pattern_limits_new()};
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        const struct slice text = slice_str(pairs[i].text);
+        unsigned before = c.found;
+        check_pattern(&c, slice_str(pairs[i].pattern), &text, 1);
+        if (c.found == before)
+            fail_msg("/%s/ does not match \"%s\": the row tests nothing", pairs[i].pattern,
+                     pairs[i].text);
+    }
+    pattern_limits_free(c.limits);
+}
+
+static void use(struct slice pattern, void *arg)
+{
+    struct needles needles;
+    (void)arg;
+    needles_of(pattern, &needles);
+    assert_true(needles.count <= NEEDLES_MAX);
+    for (unsigned i = 0; i < needles.count; i++)
+        assert_in_range(needles.list[i].len, NEEDLE_MIN, NEEDLE_MAX);
+}
+
+static void test_prefixes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        guard_prefixes(slice_str(rows[i].pattern), use, NULL);
+    for (size_t i = 0; i < COUNT_OF(pairs); i++)
+        guard_prefixes(slice_str(pairs[i].pattern), use, NULL);
+    guard_prefixes(SLICE("a\\\0b(\0?\0:[\0]{1\0}"), use, NULL);
+}
+
+/* Forms that PCRE2 takes and nobody writes: they must cost a match no more than others. */
+static const struct {
+    const char *pattern;
+    const char *text;
+} odd[] = {
+    {"full(?:mailbox){00}", "full"},   {"full(?:mailbox){000}", "full"},
+    {"full(?:mailbox){00,3}", "full"}, {"[[:]a|b[c]mailbox", "[a"},
+    {"[[:alpha]|full]mailbox", "["},
+};
+
+static void test_odd_pairs(void **state)
+{
+    (void)state;
+    struct checker c = {.limits = pattern_limits_new()};
+    for (size_t i = 0; i < COUNT_OF(odd); i++) {
+        const struct slice text = slice_str(odd[i].text);
+        check_pattern(&c, slice_str(odd[i].pattern), &text, 1);
+    }
+    assert_int_equal(c.found, COUNT_OF(odd));
+    pattern_limits_free(c.limits);
+}
+
+/* --- patterns by chance ------------------------------------------------------ */
+
+static const char *const words[] = {"user", "mail", "box", "full", "unknown", "no such", "ab", "x"};
+
+struct maker {
+    uint64_t random;
+    char text[4000];
+    size_t len;
+};
+
+static void put(struct maker *m, const char *text)
+{
+    size_t len = strlen(text);
+    if (m->len + len < sizeof(m->text)) {
+        memcpy(m->text + m->len, text, len);
+        m->len += len;
+    }
+}
+
+static void put_sequence(struct maker *m, unsigned depth);
+
+static void put_group(struct maker *m, unsigned depth)
+{
+    static const char *const heads[] = {"(?:", "(?:", "(", "(?>", "(?=", "(?!", "(?<!"};
+    unsigned head = replies_random(&m->random, depth > 2 ? 4 : 7);
+    bool fixed = head == 6;
+    put(m, heads[head]);
+    if (fixed)
+        put(m, words[replies_random(&m->random, COUNT_OF(words))]);
+    for (unsigned more = 1 + replies_random(&m->random, 3); !fixed && more > 0; more--) {
+        put_sequence(m, depth + 1);
+        if (more > 1)
+            put(m, "|");
+    }
+    put(m, ")");
+}
+
+static void put_quantifier(struct maker *m)
+{
+    static const char *const all[] = {"?",    "*",     "+",    "{0}",  "{1}",   "{2}",  "{0,2}",
+                                      "{1,}", "{1,3}", "??",   "*?",   "+?",    "?+",   "*+",
+                                      "++",   "{0,}",  "{0}?", "{1}+", "{3,x}", "{10}", "{3"};
+    put(m, all[replies_random(&m->random, COUNT_OF(all))]);
+}
+
+static void put_sequence(struct maker *m, unsigned depth)
+{
+    static const char *const atoms[] = {".",      "\\w",           "\\s", "[a-z]", "[^x]", "[]x]",
+                                        "[\\]x]", "[[:alpha:]|x]", "\\.", " ",     "[)(]", "[|]"};
+    static const char *const edges[] = {"\\b", "\\B", "^", "$"};
+    for (unsigned more = replies_random(&m->random, 5); more > 0; more--) {
+        unsigned kind = replies_random(&m->random, 10);
+        if (kind == 9) {
+            put(m, edges[replies_random(&m->random, COUNT_OF(edges))]);
+            continue;
+        }
+        if (kind < 5)
+            put(m, words[replies_random(&m->random, COUNT_OF(words))]);
+        else if (kind < 7 && depth < 4)
+            put_group(m, depth);
+        else
+            put(m, atoms[replies_random(&m->random, COUNT_OF(atoms))]);
+        if (replies_random(&m->random, 3) == 0)
+            put_quantifier(m);
+    }
+}
+
+static void put_text(struct maker *m)
+{
+    static const char *const more[] = {" ", ".",  "]",     "{3,x}", "|",
+                                       ")", "xx", "userr", "mai",   "ful"};
+    for (unsigned n = replies_random(&m->random, 7); n > 0; n--) {
+        put(m, words[replies_random(&m->random, COUNT_OF(words))]);
+        if (replies_random(&m->random, 3) == 0)
+            put(m, more[replies_random(&m->random, COUNT_OF(more))]);
+    }
+}
+
+static void test_patterns_by_chance(void **state)
+{
+    (void)state;
+    struct checker c = {.limits = pattern_limits_new()};
+    struct maker pattern = {.random = 20261122}, texts[6];
+    for (unsigned round = 0; round < 20000; round++) {
+        struct slice slices[COUNT_OF(texts)];
+        pattern.len = 0;
+        put_sequence(&pattern, 0);
+        for (size_t i = 0; i < COUNT_OF(texts); i++) {
+            texts[i].len = 0;
+            texts[i].random = UINT64_C(977) * (round * COUNT_OF(texts) + i + 1);
+            replies_random(&texts[i].random, 2);
+            put_text(&texts[i]);
+            slices[i] = slice_of(texts[i].text, texts[i].len);
+        }
+        check_pattern(&c, slice_of(pattern.text, pattern.len), slices, COUNT_OF(texts));
+    }
+    /* Enough of them must say something. */
+    assert_true(c.with_needles > 1000);
+    assert_true(c.searches - c.found > 1000);
+    pattern_limits_free(c.limits);
+}
+
+/* --- the rules that are shipped ---------------------------------------------- */
+
+static size_t read_texts(struct reply_table *table, struct reply **replies, struct slice **texts)
+{
+    assert_true(replies_open(table, "replies.tsv", REPLY_COLUMNS));
+    *replies = must_calloc(table->count, sizeof(**replies));
+    *texts = must_calloc(table->count, sizeof(**texts));
+    for (size_t i = 0; i < table->count; i++) {
+        struct refusal refusal = replies_refusal(&table->lines[i]);
+        reply_read(&(*replies)[i], refusal.text, refusal.code, refusal.dsn);
+        (*texts)[i] = reply_text(&(*replies)[i]);
+    }
+    return table->count;
+}
+
+static void test_shipped_rules(void **state)
+{
+    (void)state;
+    struct checker c = {.limits = pattern_limits_new()};
+    struct reply_table table;
+    struct reply *replies;
+    struct slice *texts;
+    struct rule_file file;
+    struct rule_row row;
+    struct error err;
+    enum rule_file_result result;
+    unsigned patterns = 0;
+    size_t len = 0, count = read_texts(&table, &replies, &texts);
+    char *rules = replies_read_file("data/causes.rules", &len);
+    assert_non_null(rules);
+    rule_file_init(&file, "data/causes.rules", slice_of(rules, len));
+    while ((result = rule_file_next(&file, &row, &err)) == RULE_FILE_ROW) {
+        if (!row.pattern.ptr)
+            continue;
+        patterns++;
+        check_pattern(&c, row.pattern, texts, count);
+    }
+    if (result == RULE_FILE_MISTAKE)
+        fail_msg("got \"%s\", want no mistake", err.text);
+    assert_true(patterns > 100);
+    assert_int_equal(c.searches, patterns * count); /* all of them can be compiled */
+    assert_true(c.found > count / 2);
+    free(rules);
+    free(texts);
+    free(replies);
+    replies_close(&table);
+    pattern_limits_free(c.limits);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_number_of_alternatives),
+        cmocka_unit_test(test_prefixes),      cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_odd_pairs),     cmocka_unit_test(test_patterns_by_chance),
+        cmocka_unit_test(test_shipped_rules),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
