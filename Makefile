@@ -117,7 +117,7 @@ TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
-TESTS += $(foreach t,truth scan explain agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+TESTS += $(foreach t,truth scan explain report docs agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test
@@ -204,6 +204,7 @@ deps-test:
 install: all
 	install -D -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/mailvane
 	install -D -m 644 data/providers.tsv $(DESTDIR)$(PREFIX)/share/mailvane/providers.tsv
+	install -D -m 644 data/causes.rules $(DESTDIR)$(PREFIX)/share/mailvane/causes.rules
 	install -D -m 644 man/mailvane.1 $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
 	[ -e $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml ] || \
 		install -D -m 644 packaging/mailvane.yml $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml

@@ -208,17 +208,37 @@ static int explain_stdin(struct explainer *e, const struct refusal *usual)
     return EXIT_DONE;
 }
 
-static int print_causes(void)
+static void print_cause(const struct term *term, const struct cause_row *cause)
 {
-    struct term term = term_of(stdout);
+    struct strbuf text = STRBUF_INIT;
+    strbuf_addf(&text, "(%s) %s", owner_words[cause->owner], cause->meaning);
+    term_style(term, TERM_BOLD);
+    fprintf(term->out, "%-18s", cause->name);
+    term_style(term, TERM_PLAIN);
+    term_wrap(term, 18, 18, strbuf_slice(&text));
+    strbuf_release(&text);
+}
+
+static void print_cause_json(const struct cause_row *cause)
+{
+    struct js *object = js_object();
+    js_set_word(object, "cause", cause->name);
+    js_set_word(object, "owner", owner_words[cause->owner]);
+    js_set_word(object, "retry_temporary", retry_words[cause->temporary]);
+    js_set_word(object, "retry_permanent", retry_words[cause->permanent]);
+    js_set_word(object, "meaning", cause->meaning);
+    js_set_word(object, "action", cause->action);
+    js_set_word(object, "avoid", cause->avoid);
+    js_print(object, stdout);
+}
+
+static int print_causes(const struct explainer *e)
+{
     for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
-        char text[512];
-        snprintf(text, sizeof(text), "%s (%s) %s", owner_words[cause_rows[i].owner],
-                 retry_words[cause_rows[i].temporary], cause_rows[i].meaning);
-        term_style(&term, TERM_BOLD);
-        printf("%-18s", cause_rows[i].name);
-        term_style(&term, TERM_PLAIN);
-        term_wrap(&term, 18, 18, slice_str(text));
+        if (e->json)
+            print_cause_json(&cause_rows[i]);
+        else
+            print_cause(&e->term, &cause_rows[i]);
     }
     return cli_flush();
 }
@@ -267,7 +287,7 @@ int run_explain(int argc, char **argv)
         {"phase", "P", "Where in the session: connect, mail, rcpt, data, end_of_data ...", &phase,
          NULL},
         {"json", NULL, "Print one JSON object for each reply.", NULL, &e.json},
-        {"list", NULL, "Print all causes.", NULL, &list},
+        {"list", NULL, "Print all causes, and nothing else.", NULL, &list},
         {"help", NULL, "Show this.", NULL, &help},
         {NULL},
     };
@@ -286,7 +306,7 @@ int run_explain(int argc, char **argv)
         return EXIT_DONE;
     }
     if (list)
-        return print_causes();
+        return print_causes(&e);
     if (!argv[operand] || argv[operand + 1])
         return cli_fail(EXIT_USAGE, "explain: wants one reply, in quotes, or - for stdin");
     if (!parse_phase(slice_str(phase), &usual.phase))
