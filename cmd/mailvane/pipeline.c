@@ -15,6 +15,7 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
     };
     *p = (struct pipeline){.providers = providers_new(seed)};
     p->classifier = classifier_new(seed);
+    p->last_causes = last_causes_new(seed);
     p->sending_ips = sending_ips_new(seed);
     p->formats = format_set_new(seed);
     p->metrics = metrics_new(&options);
@@ -43,6 +44,7 @@ void pipeline_release(struct pipeline *p)
     metrics_free(p->metrics);
     format_set_free(p->formats);
     sending_ips_free(p->sending_ips);
+    last_causes_free(p->last_causes);
     classifier_free(p->classifier);
     providers_free(p->providers);
     *p = (struct pipeline){0};
@@ -67,11 +69,7 @@ static struct slice provider_of(struct pipeline *p, const struct delivery *d)
     return provider;
 }
 
-/*
- * Why it failed, whose problem that is, and which block list is named. Not inlined: few
- * lines come here, and the others would carry its stack.
- */
-__attribute__((noinline)) static void judge(struct pipeline *p, struct delivery *d)
+static struct verdict verdict_of(struct pipeline *p, const struct delivery *d)
 {
     const struct refusal refusal = {
         .provider = d->provider,
@@ -80,10 +78,27 @@ __attribute__((noinline)) static void judge(struct pipeline *p, struct delivery 
         .dsn = d->dsn,
         .text = d->reply,
     };
-    struct verdict verdict = {.cause = CAUSE_EXPIRED};
-    /* The line of an expired message says nothing of what kept it in the queue. */
-    if (d->status != STATUS_EXPIRED)
-        verdict = classifier_judge(p->classifier, &refusal);
+    return classifier_judge(p->classifier, &refusal);
+}
+
+/* The line of an expired message says nothing of what kept it in the queue. */
+static struct verdict verdict_of_expired(struct pipeline *p, struct slice queue_id)
+{
+    enum cause last = last_cause_of(p->last_causes, queue_id);
+    return (struct verdict){.cause = last != CAUSE_NONE ? last : CAUSE_EXPIRED};
+}
+
+/*
+ * Why it failed, whose problem that is, and which block list is named. Not inlined: few
+ * lines come here, and the others would carry its stack.
+ */
+__attribute__((noinline)) static void judge(struct pipeline *p, struct event *event)
+{
+    struct delivery *d = &event->delivery;
+    struct verdict verdict =
+        d->status == STATUS_EXPIRED ? verdict_of_expired(p, event->queue_id) : verdict_of(p, d);
+    if (d->status == STATUS_DEFERRED)
+        last_cause_set(p->last_causes, event->queue_id, verdict.cause);
     d->cause = slice_str(cause_rows[verdict.cause].name);
     d->owner = slice_str(owner_words[cause_rows[verdict.cause].owner]);
     d->list = verdict.list;
@@ -98,7 +113,7 @@ static void attribute(struct pipeline *p, struct event *event)
         if (!d->local && !d->sending_ip.len)
             d->sending_ip = sending_ip_of(p->sending_ips, d->origin, d->relay_ipv6);
         if (d->status != STATUS_SENT && d->status != STATUS_DELIVERABLE)
-            judge(p, d);
+            judge(p, event);
     } else if (event->kind == EVENT_TLS && event->tls.outbound) {
         event->tls.provider = provider_of_host(p->providers, event->tls.host);
     }

@@ -14,6 +14,7 @@
 
 #include "mailvane/base/log.h"
 #include "mailvane/classify/classifier.h"
+#include "mailvane/classify/last_cause.h"
 #include "mailvane/classify/provider.h"
 #include "mailvane/config/config.h"
 #include "mailvane/config/postfix_cf.h"
@@ -39,6 +40,7 @@ struct pipeline {
     struct format_set *formats;
     struct providers *providers;
     struct classifier *classifier;
+    struct last_causes *last_causes;
     struct sending_ips *sending_ips;
     struct metrics *metrics;
     struct recorder *recorder;

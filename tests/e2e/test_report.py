@@ -133,6 +133,17 @@ def the_network(tool):
 
 
 @test
+def what_expired_failed_for_its_last_deferral(tool):
+    lines = [delivery(0, 1, YAHOO, BUSY)]
+    for number in (1, 2):
+        lines.append(f"2026-11-20T10:01:00Z mx1 postfix/qmgr[7]: {number:010X}: "
+                     "from=<a@b.example>, status=expired, returned to sender\n")
+    report = tool.json(lines)
+    causes = {c["cause"]: c["failed"] for c in report["causes"]}
+    same(causes, {"remote-error": 2, "expired": 1}, "causes")
+
+
+@test
 def nothing_failed_and_nothing_at_all(tool):
     report = tool.json([delivery(i, i, GOOGLE, SENT) for i in range(5)])
     same((report["verdict"], report["failed"]), ("All is well: nothing failed.", 0), "all sent")

@@ -1,0 +1,23 @@
+/*
+ * Why a message was last put off: when it expires, that is why it failed.
+ *
+ * A memory of fixed size, by queue id: LAST_CAUSE_MESSAGES messages, of which a younger one
+ * may take an older one's place; it is then as if nothing had been known.
+ */
+#ifndef MAILVANE_CLASSIFY_LAST_CAUSE_H
+#define MAILVANE_CLASSIFY_LAST_CAUSE_H
+
+#include "mailvane/classify/cause.h"
+
+#define LAST_CAUSE_MESSAGES 16384 /* 8 bytes each */
+
+struct last_causes;
+
+struct last_causes *last_causes_new(uint64_t seed);
+void last_causes_free(struct last_causes *causes);
+
+void last_cause_set(struct last_causes *causes, struct slice queue_id, enum cause cause);
+/* CAUSE_NONE where it is not known. */
+enum cause last_cause_of(const struct last_causes *causes, struct slice queue_id);
+
+#endif
