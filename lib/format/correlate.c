@@ -31,13 +31,17 @@ struct message_set {
 
 /* domain, host and origin, one behind the other. */
 struct slot {
-    uint32_t tag;
     uint8_t domain_len;
     uint8_t host_len;
     uint8_t origin_len;
-    uint8_t bits;    /* local, connected, relay_ipv6 */
-    uint32_t serial; /* of the message that was bound for it last: a smaller one is older */
+    uint8_t bits; /* local, connected, relay_ipv6 */
     char text[DESTINATION_TEXT];
+};
+
+struct destination_set {
+    uint32_t tags[WAYS];
+    uint32_t serials[WAYS]; /* of the message that was bound for it last: a smaller one is older */
+    struct slot ways[WAYS];
 };
 
 struct correlate {
@@ -45,7 +49,7 @@ struct correlate {
     uint32_t serial;
     uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
     struct message_set messages[MESSAGE_SETS];
-    struct slot destinations[DESTINATION_SETS][WAYS];
+    struct destination_set destinations[DESTINATION_SETS];
 };
 
 struct correlate *correlate_new(uint64_t seed)
@@ -190,9 +194,8 @@ static uint64_t destination_hash(const struct correlate *c, const struct destina
     return hash_slice(to->origin, hash) + to->local + 2u * to->connected + 4u * to->relay_ipv6;
 }
 
-static void slot_fill(struct slot *slot, uint32_t tag, const struct destination *to)
+static void slot_fill(struct slot *slot, const struct destination *to)
 {
-    slot->tag = tag;
     slot->domain_len = (uint8_t)to->domain.len;
     slot->host_len = (uint8_t)to->host.len;
     slot->origin_len = (uint8_t)to->origin.len;
@@ -206,16 +209,17 @@ static void slot_fill(struct slot *slot, uint32_t tag, const struct destination 
 }
 
 /* The way that holds the destination, else a free one, else the one used longest ago. */
-static unsigned destination_way(const struct slot set[WAYS], uint32_t tag)
+static unsigned destination_way(const struct destination_set *set, uint32_t tag)
 {
-    unsigned pick = 0;
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (set[i].tag == tag)
-            return i;
-        if (set[pick].tag && (!set[i].tag || set[i].serial < set[pick].serial))
-            pick = i;
-    }
-    return pick;
+    unsigned way = scan_eight(set->tags, tag);
+    if (way == WAYS)
+        way = scan_eight(set->tags, 0);
+    if (way < WAYS)
+        return way;
+    way = 0;
+    for (unsigned i = 1; i < WAYS; i++)
+        way = set->serials[i] < set->serials[way] ? i : way;
+    return way;
 }
 
 void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
@@ -228,13 +232,14 @@ void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice
         to->domain.len > UINT8_MAX || to->host.len > UINT8_MAX || to->origin.len > UINT8_MAX)
         return;
     uint64_t hash = destination_hash(c, to);
-    unsigned set = (unsigned)(hash % DESTINATION_SETS);
-    unsigned way = destination_way(c->destinations[set], tag_of(hash));
-    struct slot *slot = &c->destinations[set][way];
-    if (slot->tag != tag_of(hash))
-        slot_fill(slot, tag_of(hash), to);
-    slot->serial = c->serial;
-    message->destination = (uint16_t)(set * WAYS + way);
+    unsigned number = (unsigned)(hash % DESTINATION_SETS);
+    struct destination_set *set = &c->destinations[number];
+    unsigned way = destination_way(set, tag_of(hash));
+    if (set->tags[way] != tag_of(hash))
+        slot_fill(&set->ways[way], to);
+    set->tags[way] = tag_of(hash);
+    set->serials[way] = c->serial;
+    message->destination = (uint16_t)(number * WAYS + way);
     message->destination_tag = tag_of(hash);
 }
 
@@ -243,9 +248,9 @@ bool correlate_destination(struct correlate *c, struct slice queue_id, struct de
     const struct message *message = known(c, queue_id);
     if (!message || message->destination == NO_DESTINATION)
         return false;
-    const struct slot *slot =
-        &c->destinations[message->destination / WAYS][message->destination % WAYS];
-    if (slot->tag != message->destination_tag)
+    const struct destination_set *set = &c->destinations[message->destination / WAYS];
+    const struct slot *slot = &set->ways[message->destination % WAYS];
+    if (set->tags[message->destination % WAYS] != message->destination_tag)
         return false;
     const char *host = slot->text + slot->domain_len;
     *out = (struct destination){
