@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "alike.h"
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/classify/provider.h"
@@ -15,6 +16,9 @@
 #define ASKED_MAX 256
 /* Places that a verdict may be remembered in; any of them makes room for another. */
 #define WAYS 4
+/* Replies remembered as they came; a longer one is normalised each time. */
+#define LIKENESSES   256
+#define LIKENESS_MAX 640
 
 /* A verdict, and everything that it was given on. */
 struct memory {
@@ -28,6 +32,18 @@ struct memory {
     bool used;
     char provider[PROVIDER_NAME_MAX];
     char text[REPLY_TEXT_MAX];
+};
+
+/* A reply as it came, so that one like it need not be normalised. */
+struct likeness {
+    struct verdict verdict;
+    struct dsn dsn;
+    uint16_t code;
+    uint16_t len; /* of the text; 0: free */
+    uint8_t phase;
+    uint8_t provider_len;
+    char provider[PROVIDER_NAME_MAX];
+    char text[LIKENESS_MAX];
 };
 
 struct user_file {
@@ -47,8 +63,10 @@ struct classifier {
     uint64_t seed;
     struct rules *tables[CLASSIFIER_FILES_MAX + 1]; /* users' first, the built-in one last */
     unsigned table_count;
+    unsigned turn; /* which likeness of a set makes room next */
     struct user_file files[CLASSIFIER_FILES_MAX];
     struct memory *memories;
+    struct likeness *likenesses;
 };
 
 struct classifier *classifier_new(uint64_t seed)
@@ -57,6 +75,7 @@ struct classifier *classifier_new(uint64_t seed)
     struct classifier *c = must_calloc(1, sizeof(*c));
     c->seed = seed;
     c->memories = must_calloc(CLASSIFIER_MEMORY, sizeof(*c->memories));
+    c->likenesses = must_calloc(LIKENESSES, sizeof(*c->likenesses));
     c->tables[0] = rules_new("data/causes.rules", slice_str(rule_data), false, &err);
     bug_if(!c->tables[0]);
     c->table_count = 1;
@@ -74,6 +93,7 @@ void classifier_free(struct classifier *c)
         free(c->files[i].text);
     }
     free(c->memories);
+    free(c->likenesses);
     free(c);
 }
 
@@ -99,6 +119,7 @@ static int add_table(struct classifier *c, const char *name, char *text, size_t 
     c->table_count++;
     memset(c->memories, 0, CLASSIFIER_MEMORY * sizeof(*c->memories));
     memset(c->asked, 0, sizeof(c->asked));
+    memset(c->likenesses, 0, LIKENESSES * sizeof(*c->likenesses));
     return 0;
 }
 
@@ -223,7 +244,8 @@ static uint64_t hash_of(const struct classifier *c, const struct rule_facts *fac
     return hash_slice(reply_text(facts->reply), hash_slice(facts->provider, c->seed ^ codes));
 }
 
-struct verdict classifier_judge(struct classifier *c, const struct refusal *refusal)
+/* What the rules say, or said of this very text before. */
+static struct verdict judge_read(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
     struct rule_facts facts = facts_of(c, refusal, &reply);
@@ -235,6 +257,46 @@ struct verdict classifier_judge(struct classifier *c, const struct refusal *refu
     }
     struct verdict verdict = judge(c, &facts, false);
     remember(&set[hash >> 40 & (WAYS - 1)], hash, &facts, &verdict);
+    return verdict;
+}
+
+static bool is_like(const struct likeness *known, const struct refusal *refusal)
+{
+    return known->len && known->code == refusal->code && same_dsn(known->dsn, refusal->dsn) &&
+           known->phase == refusal->phase &&
+           slice_eq(refusal->provider, slice_of(known->provider, known->provider_len)) &&
+           alike(slice_of(known->text, known->len), refusal->text);
+}
+
+static void remember_likeness(struct likeness *likeness, const struct refusal *refusal,
+                              const struct verdict *verdict)
+{
+    if (refusal->text.len == 0 || refusal->text.len > LIKENESS_MAX ||
+        refusal->provider.len > PROVIDER_NAME_MAX || !alike_allowed(refusal->text))
+        return;
+    likeness->verdict = *verdict;
+    likeness->dsn = refusal->dsn;
+    likeness->code = refusal->code;
+    likeness->phase = (uint8_t)refusal->phase;
+    likeness->provider_len = (uint8_t)refusal->provider.len;
+    likeness->len = (uint16_t)refusal->text.len;
+    memcpy(likeness->provider, refusal->provider.ptr ? refusal->provider.ptr : "",
+           refusal->provider.len);
+    memcpy(likeness->text, refusal->text.ptr, refusal->text.len);
+}
+
+struct verdict classifier_judge(struct classifier *c, const struct refusal *refusal)
+{
+    uint64_t codes = (uint64_t)refusal->code << 24 | (uint64_t)refusal->dsn.subject << 16 |
+                     (uint64_t)refusal->dsn.detail << 4 | (uint64_t)refusal->phase;
+    uint64_t hash = hash_slice(refusal->provider, c->seed ^ codes);
+    struct likeness *set = &c->likenesses[hash % (LIKENESSES / WAYS) * WAYS];
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (is_like(&set[i], refusal))
+            return set[i].verdict;
+    }
+    struct verdict verdict = judge_read(c, refusal);
+    remember_likeness(&set[c->turn++ % WAYS], refusal, &verdict);
     return verdict;
 }
 

@@ -1,0 +1,83 @@
+#include "alike.h"
+
+#include "mailvane/base/scan.h"
+#include "quoted.h"
+#include "word.h"
+
+/* A shorter word may be a group of an IPv6 address, depending on what stands before it. */
+#define ID_MIN 5
+
+bool alike_allowed(struct slice known)
+{
+    return quoted_never(known);
+}
+
+/* "550-...": may be the code of a further line. */
+static bool is_like_code(struct slice word)
+{
+    return word.len > 3 && (word.ptr[0] == '4' || word.ptr[0] == '5') &&
+           byte_is_digit(word.ptr[1]) && byte_is_digit(word.ptr[2]) && word.ptr[3] == '-';
+}
+
+/* Does it become "#" or "@", whatever stands around it? */
+static enum word_kind sure_kind(struct slice word, struct slice core)
+{
+    uint8_t seen = 0;
+    word_end(word.ptr, slice_end(word), &seen);
+    enum word_kind kind = word_kind(core, seen);
+    bool sure = kind == WORD_ADDRESS || (kind == WORD_ID && core.len >= ID_MIN);
+    return sure && !is_like_code(word) ? kind : WORD_KEPT;
+}
+
+static bool alike_words(struct slice a, struct slice b)
+{
+    struct slice core_a = word_core(a), core_b = word_core(b);
+    enum word_kind kind = sure_kind(a, core_a);
+    return kind != WORD_KEPT && kind == sure_kind(b, core_b) &&
+           slice_eq(slice_skip(a, core_a.len), slice_skip(b, core_b.len));
+}
+
+/* How many bytes the two have in common from here on, max at most. */
+static size_t common_length(const char *a, const char *b, size_t max)
+{
+    size_t n = 0;
+#ifdef __SSE2__
+    for (; n + 16 <= max; n += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(a + n));
+        __m128i y = _mm_loadu_si128((const __m128i *)(const void *)(b + n));
+        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, y));
+        if (mask != 0xffff)
+            return n + (unsigned)__builtin_ctz(~mask);
+    }
+#endif
+    while (n < max && a[n] == b[n])
+        n++;
+    return n;
+}
+
+bool alike(struct slice known, struct slice fresh)
+{
+    const char *p = known.ptr, *end = slice_end(known),
+               *behind = p; /* the last word that differed */
+    const char *q = fresh.ptr, *fresh_end = slice_end(fresh);
+    uint8_t seen = 0;
+    for (;;) {
+        size_t room = (size_t)(end - p < fresh_end - q ? end - p : fresh_end - q);
+        size_t same = common_length(p, q, room);
+        p += same;
+        q += same;
+        if (p == end && q == fresh_end)
+            return true;
+        /* Back to where the words begin that differ. */
+        while (p > behind && class_of(p[-1]) & WORD) {
+            p--;
+            q--;
+        }
+        const char *to = word_end(p, end, &seen), *fresh_to = word_end(q, fresh_end, &seen);
+        if (to == p || fresh_to == q || p == known.ptr ||
+            !alike_words(slice_between(p, to), slice_between(q, fresh_to)))
+            return false;
+        p = behind = to;
+        q = fresh_to;
+    }
+}
