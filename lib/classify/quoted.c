@@ -5,7 +5,8 @@
 #include "mailvane/event/dsn.h"
 
 /* A quotation is announced by one of these, at most so many bytes before its colon. */
-#define LEAD_MAX 60
+#define LEAD_MAX   60
+#define PHRASE_MAX 200 /* with an address in it */
 static const struct slice leads[] = {
     SLICE_INIT("said"),       SLICE_INIT("responded"),   SLICE_INIT("respond"),
     SLICE_INIT("response"),   SLICE_INIT("reply"),       SLICE_INIT("replied"),
@@ -94,6 +95,13 @@ static bool names_host(const char *from, const char *colon)
     return host < open - 1 && ends_with(from, host, SLICE("host "));
 }
 
+/* Exim: "SMTP error from remote mail server after RCPT TO:<x>: 550", the ':' at p. */
+static bool tells_of_remote(const char *from, const char *p)
+{
+    static const struct slice phrases[] = {SLICE_INIT("remote mail server after")};
+    return ANY_WORD(p - from > PHRASE_MAX ? p - PHRASE_MAX : from, p, phrases, true);
+}
+
 /* A ':' or '>' at p: do words before it say that somebody is quoted? */
 static bool announces(const char *from, const char *p)
 {
@@ -101,7 +109,8 @@ static bool announces(const char *from, const char *p)
     while (lead > from && p - lead < LEAD_MAX && lead[-1] != ':' && lead[-1] != '<' &&
            lead[-1] != '>')
         lead--;
-    return ANY_WORD(lead, p, leads, true) || (*p == ':' && names_host(from, p));
+    return ANY_WORD(lead, p, leads, true) ||
+           (*p == ':' && (names_host(from, p) || tells_of_remote(from, p)));
 }
 
 /* What begins at p, behind `from`, is quoted if what stands before it says so. */

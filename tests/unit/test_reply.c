@@ -161,6 +161,9 @@ static const struct {
 } quoted[] = {
     {"said", "host mx.example.org[192.0.2.1] said: 550 5.1.1 <u@example.org>: gone (in reply to X)",
      550, "5.1.1", "<@>: gone (in reply to x)"},
+    {"Exim's own words",
+     "SMTP error from remote mail server after RCPT TO:<u@example.org>: 550 5.1.1 gone", 550,
+     "5.1.1", "gone"},
     {"said in capitals", "Host X SAID: 450 busy", 450, "", "busy"},
     {"outer codes give way", "451 4.3.0 host x said: 550 5.1.1 gone", 550, "5.1.1", "gone"},
     {"responded", "mx.example.org responded: 550 gone", 550, "", "gone"},
