@@ -7,6 +7,18 @@
 
 #define LOCAL_PART_MAX 64 /* RFC 5321, 4.5.3.1.1 */
 
+/*
+ * Takes an enhanced code off that is a word of its own: of a longer word it would be a
+ * part that nobody means, such as an id's.
+ */
+static bool take_dsn_word(struct slice *s, struct dsn *out)
+{
+    uint8_t seen = 0;
+    const char *end = word_end(s->ptr, slice_end(*s), &seen);
+    struct dsn dsn;
+    return dsn_parse(word_core(slice_between(s->ptr, end)), &dsn) && dsn_take(s, out);
+}
+
 /* "(#5.1.1)": qmail's way to tell an enhanced code. */
 static struct dsn bracketed_dsn(struct slice s)
 {
@@ -15,7 +27,7 @@ static struct dsn bracketed_dsn(struct slice s)
         s = slice_skip(s, at + 1);
         struct slice rest = s;
         slice_take(&rest, SLICE("#"));
-        if (dsn_take(&rest, &dsn))
+        if (take_dsn_word(&rest, &dsn))
             break;
     }
     return dsn;
@@ -40,7 +52,7 @@ static struct slice take_codes(struct reply *reply, struct slice s)
         s = skip_gap(slice_skip(s, 3));
     }
     struct slice rest = s;
-    bool dotted = dsn_take(&rest, &dsn) && (!code || dsn.klass == code / 100u);
+    bool dotted = take_dsn_word(&rest, &dsn) && (!code || dsn.klass == code / 100u);
     if (dotted)
         s = rest;
     else if (!reply->dsn.klass)
@@ -168,7 +180,7 @@ static const char *skip_repeated(const struct reply *reply, const char *p, const
     rest = skip_gap(slice_skip(rest, 3));
     struct slice behind = rest;
     struct dsn dsn;
-    if (reply->dsn.klass && dsn_take(&behind, &dsn) && same_dsn(dsn, reply->dsn))
+    if (reply->dsn.klass && take_dsn_word(&behind, &dsn) && same_dsn(dsn, reply->dsn))
         rest = behind;
     while (rest.len && class_of(rest.ptr[0]) == BLANK)
         rest = slice_skip(rest, 1);

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""The documentation against the program. usage: test_docs.py path/to/mailvane [TEST...]
+
+TAP on stdout. What the program says of itself (its help, its list of causes, its metrics)
+must stand in README.md, man/mailvane.1 and docs/.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SUBCOMMANDS_MIN, METRICS_MIN, RULES_MIN = 5, 20, 100  # fewer: a search found nothing
+LINE_NUMBER = re.compile(r"(data/causes\.rules):\d+")
+
+tests = []
+
+
+def test(function):
+    tests.append(function)
+    return function
+
+
+def same(got, want, what):
+    if got != want:
+        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
+
+
+def none_missing(missing, found, at_least, where):
+    if missing:
+        raise AssertionError(f"{where}: got no {', '.join(missing)}, want them all")
+    if found < at_least:
+        raise AssertionError(f"{where}: got {found} names to look for, want {at_least} or more")
+
+
+def text_of(*path):
+    with open(os.path.join(ROOT, *path), encoding="utf-8") as f:
+        return f.read()
+
+
+def run(binary, *args):
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
+    done = subprocess.run([binary, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env={**env, "TZ": "UTC"}, check=False, timeout=120)
+    same(done.returncode, 0, f"mailvane {' '.join(args)}: exit")
+    return done.stdout
+
+
+def listed_causes(binary):
+    return [json.loads(line) for line in run(binary, "explain", "--list", "--json").splitlines()]
+
+
+def readme_causes():
+    """The rows of the README's table of causes: cause, whose, meaning, action."""
+    head, _, rest = text_of("README.md").partition("| cause | whose |")
+    same(bool(head and rest), True, "README.md has a table of causes")
+    rows = [line for line in rest.split("\n\n")[0].splitlines() if line.startswith("| `")]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def subcommands(binary):
+    return re.findall(r"^ +mailvane ([a-z]+) ", run(binary, "--help"), re.MULTILINE)
+
+
+def man_sections():
+    """The text of man/mailvane.1 by subcommand; "" is the agent's."""
+    parts = re.split(r"^\.S[sh] (.*)$", text_of("man", "mailvane.1"), flags=re.MULTILINE)
+    names = {"The agent": "", "DESCRIPTION": "general"}
+    sections = {names.get(name, name.replace("mailvane ", "")): text
+                for name, text in zip(parts[1::2], parts[2::2])}
+    for name, text in sections.items():
+        if "The flags are those of\n.Cm scan" in text:
+            sections[name] = text + sections["scan"]
+    return sections
+
+
+@test
+def the_readme_has_the_causes(binary):
+    wanted = [[c["cause"], c["owner"], c["meaning"], c["action"]] for c in listed_causes(binary)]
+    got = readme_causes()
+    same([row[0] for row in got], [row[0] for row in wanted], "README.md: the causes in order")
+    for mine, want in zip(got, wanted):
+        same(mine, want, f"README.md: the row of {want[0]}")
+
+
+@test
+def the_readme_has_the_causes_of_all_rules(_binary):
+    rows = [line.split()[0] for line in text_of("data", "causes.rules").splitlines()
+            if line.strip() and not line.startswith("#")]
+    ruled = set(rows) - {"list"}
+    missing = sorted(ruled - {row[0] for row in readme_causes()})
+    none_missing(missing, len(rows), RULES_MIN, "README.md")
+
+
+@test
+def the_readme_explains_as_the_program_does(binary):
+    """The example is real, but for the line of the rule, which moves with each new one."""
+    shown = re.search(r"^    \$ (mailvane explain --relay (\S+) \\\n +'(.*)')\n((?:    .*\n)+)",
+                      text_of("README.md"), re.MULTILINE)
+    same(bool(shown), True, "README.md has an example of explain")
+    page = run(binary, "explain", "--relay", shown[2], shown[3])
+    got = "".join(line[4:] + "\n" for line in shown[4].splitlines())
+    same(LINE_NUMBER.sub(r"\1:N", got), LINE_NUMBER.sub(r"\1:N", page), "README.md: the example")
+
+
+@test
+def the_manual_has_the_flags(binary):
+    sections = man_sections()
+    found = subcommands(binary)
+    none_missing([s for s in found if s not in sections], len(found), SUBCOMMANDS_MIN,
+                 "man/mailvane.1")
+    for name in ["", *found]:
+        flags = re.findall(r"^  --(\S+)", run(binary, *filter(None, [name, "--help"])),
+                           re.MULTILINE)
+        missing = [f"--{flag}" for flag in flags if flag != "help" and
+                   not re.search(rf"^\.It Fl -{re.escape(flag)}( |$)", sections[name], re.MULTILINE)]
+        none_missing(missing, len(flags), 2, f"man/mailvane.1, section {name or 'The agent'}")
+
+
+@test
+def the_metrics_are_described(binary):
+    log = os.path.join(ROOT, "tests", "data", "postfix", "main", "maillog.log")
+    names = re.findall(r"^# HELP (\S+)", run(binary, "scan", log), re.MULTILINE)
+    page = text_of("docs", "metrics.md")
+    none_missing([name for name in names if f"| `{name}` |" not in page], len(names), METRICS_MIN,
+                 "docs/metrics.md")
+
+
+def main():
+    binary, *wanted = sys.argv[1:]
+    chosen = [t for t in tests if not wanted or t.__name__ in wanted]
+    print(f"1..{len(chosen)}")
+    failed = 0
+    for number, function in enumerate(chosen, 1):
+        try:
+            function(binary)
+            print(f"ok {number} - {function.__name__}", flush=True)
+        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as why:
+            failed += 1
+            print(f"not ok {number} - {function.__name__}")
+            print("".join(f"# {line}\n" for line in str(why).splitlines()), end="", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
