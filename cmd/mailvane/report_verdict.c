@@ -81,13 +81,13 @@ static void say_one(const struct tally *t, const struct ground *g, char *sentenc
         [OWNER_NOBODY] = "It is not clear whose problem it is, but it is at",
         [OWNER_RECIPIENT] = "It is the recipients, at",
         [OWNER_SENDER] = "It is us, at",
-        [OWNER_REMOTE] = "It is the provider:",
+        [OWNER_REMOTE] = "It is the provider,",
         [OWNER_NETWORK] = "It is the way to",
     };
     struct slice name = dict_text(&t->providers.names, g->worst);
     snprintf(sentence, size,
-             "%s %.*s has %llu %% of such failures (%s); %.1f %% of all attempts there failed, "
-             "%.1f %% elsewhere.",
+             "%s %.*s: %llu %% of such failures (%s) are there, where %.1f %% of all attempts "
+             "failed, against %.1f %% elsewhere.",
              leads[g->owner], SLICE_ARG(name), (unsigned long long)g->worst_share, g->cause,
              g->worst_rate, g->elsewhere_rate);
 }

@@ -100,9 +100,9 @@ def one_provider_with_a_fault(tool):
     lines += [delivery(i, 1000 + i, YAHOO, BUSY if i % 2 else SENT) for i in range(100)]
     report = tool.json(lines)
     same(report["verdict_owner"], "remote", "owner")
-    if not report["verdict"].startswith("It is the provider: yahoo has 100 % of such failures"):
+    if not report["verdict"].startswith("It is the provider, yahoo: 100 % of such failures"):
         raise AssertionError(report["verdict"])
-    if "50.0 % of all attempts there failed, 0.0 % elsewhere" not in report["verdict"]:
+    if "50.0 % of all attempts failed, against 0.0 % elsewhere" not in report["verdict"]:
         raise AssertionError(report["verdict"])
 
 
