@@ -256,7 +256,11 @@ def list_of_causes(tool):
     rows = re.split(r"\n(?=\S)", text.strip())
     for name, row in zip(names, rows):
         words = row.split()
-        assert words[1] in OWNERS and words[2].strip("()") in RETRIES and len(words) > 5, f"{name}: {row!r}"
+        assert words[1].strip("()") in OWNERS and len(words) > 4, f"{name}: {row!r}"
+    for line in tool.explain("--list", "--json").decode().splitlines():
+        row = json.loads(line)
+        same((row["cause"], row["owner"] in OWNERS), (names.pop(0), True), "the same as JSON")
+        assert {row["retry_temporary"], row["retry_permanent"]} <= RETRIES, line
 
 
 # --- the terminal ----------------------------------------------------------------------
