@@ -57,8 +57,8 @@ static size_t common_length(const char *a, const char *b, size_t max)
 
 bool alike(struct slice known, struct slice fresh)
 {
-    const char *p = known.ptr, *end = slice_end(known),
-               *behind = p; /* the last word that differed */
+    const char *p = known.ptr, *end = slice_end(known);
+    const char *behind = p; /* the last word that differed */
     const char *q = fresh.ptr, *fresh_end = slice_end(fresh);
     uint8_t seen = 0;
     for (;;) {

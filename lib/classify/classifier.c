@@ -6,7 +6,7 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/classify/provider.h"
-#include "provider_file.h"
+#include "row_file.h"
 #include "rule_data.h"
 #include "rules.h"
 
@@ -134,7 +134,7 @@ int classifier_load_text(struct classifier *c, const char *name, struct slice te
 int classifier_load(struct classifier *c, const char *path, struct error *err)
 {
     struct slice text;
-    if (provider_file_read(path, CLASSIFIER_FILE_MAX, &text, err) < 0)
+    if (row_file_read(path, CLASSIFIER_FILE_MAX, &text, err) < 0)
         return -1;
     return add_table(c, path, (char *)text.ptr, text.len, err);
 }
@@ -207,16 +207,11 @@ static struct rule_facts facts_of(struct classifier *c, const struct refusal *re
     };
 }
 
-static bool same_dsn(struct dsn a, struct dsn b)
-{
-    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
-}
-
 static bool is_about(const struct memory *memory, uint64_t hash, const struct rule_facts *facts)
 {
     const struct reply *reply = facts->reply;
     return memory->used && memory->hash == hash && memory->code == reply->code &&
-           same_dsn(memory->dsn, reply->dsn) && memory->phase == facts->phase &&
+           dsn_equal(memory->dsn, reply->dsn) && memory->phase == facts->phase &&
            slice_eq(facts->provider, slice_of(memory->provider, memory->provider_len)) &&
            memory->len == reply->len && memcmp(memory->text, reply->text, reply->len) == 0;
 }
@@ -262,7 +257,7 @@ static struct verdict judge_read(struct classifier *c, const struct refusal *ref
 
 static bool is_like(const struct likeness *known, const struct refusal *refusal)
 {
-    return known->len && known->code == refusal->code && same_dsn(known->dsn, refusal->dsn) &&
+    return known->len && known->code == refusal->code && dsn_equal(known->dsn, refusal->dsn) &&
            known->phase == refusal->phase &&
            slice_eq(refusal->provider, slice_of(known->provider, known->provider_len)) &&
            alike(slice_of(known->text, known->len), refusal->text);

@@ -89,7 +89,7 @@ static const char *add_row(struct providers *providers, struct provider_index *i
 }
 
 static int add_rows(struct providers *providers, struct provider_index *index,
-                    const struct mark *mark, struct provider_file *file, struct error *err)
+                    const struct mark *mark, struct row_file *file, struct error *err)
 {
     struct provider_row row;
     struct slice wrong;
@@ -99,7 +99,7 @@ static int add_rows(struct providers *providers, struct provider_index *index,
             return got == PROVIDER_END ? 0 : -1;
         const char *what = add_row(providers, index, mark, &row, &wrong);
         if (what)
-            return provider_file_mistake(file, wrong, what, err);
+            return row_file_mistake(file, wrong, what, err);
     }
 }
 
@@ -109,8 +109,8 @@ static int load(struct providers *providers, enum tier tier, const char *name, s
 {
     struct provider_index *index = &providers->tiers[tier];
     struct mark mark = {.rows = index->count, .names = providers->names.count};
-    struct provider_file file;
-    provider_file_init(&file, name, text);
+    struct row_file file;
+    row_file_init(&file, name, text);
     int rc = add_rows(providers, index, &mark, &file, err);
     if (rc < 0) {
         provider_index_rewind(index, mark.rows);
@@ -152,7 +152,7 @@ int providers_load_text(struct providers *providers, const char *name, struct sl
 int providers_load(struct providers *providers, const char *path, struct error *err)
 {
     struct slice text;
-    if (provider_file_read(path, PROVIDER_FILE_MAX, &text, err) < 0)
+    if (row_file_read(path, PROVIDER_FILE_MAX, &text, err) < 0)
         return -1;
     int rc = providers_load_text(providers, path, text, err);
     free((char *)text.ptr);

@@ -64,11 +64,6 @@ static struct slice take_codes(struct reply *reply, struct slice s)
     return s;
 }
 
-static bool same_dsn(struct dsn a, struct dsn b)
-{
-    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
-}
-
 /* The text while it is written. */
 struct writer {
     char *text;
@@ -180,7 +175,7 @@ static const char *skip_repeated(const struct reply *reply, const char *p, const
     rest = skip_gap(slice_skip(rest, 3));
     struct slice behind = rest;
     struct dsn dsn;
-    if (reply->dsn.klass && take_dsn_word(&behind, &dsn) && same_dsn(dsn, reply->dsn))
+    if (reply->dsn.klass && take_dsn_word(&behind, &dsn) && dsn_equal(dsn, reply->dsn))
         rest = behind;
     while (rest.len && class_of(rest.ptr[0]) == BLANK)
         rest = slice_skip(rest, 1);

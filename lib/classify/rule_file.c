@@ -3,7 +3,6 @@
 #include "mailvane/base/scan.h"
 
 #define LIST_NAME_MAX 40
-#define SHOWN_MAX     80 /* bytes of a value that a sentence quotes */
 
 static const struct slice key_words[RULE_KEYS] = {
     [RULE_PROVIDER] = SLICE_INIT("provider="),
@@ -11,39 +10,6 @@ static const struct slice key_words[RULE_KEYS] = {
     [RULE_CODE] = SLICE_INIT("code="),
     [RULE_DSN] = SLICE_INIT("dsn="),
 };
-
-void rule_file_init(struct rule_file *file, const char *name, struct slice text)
-{
-    *file = (struct rule_file){.name = name, .rest = text};
-    slice_take(&file->rest, SLICE("\xef\xbb\xbf"));
-}
-
-int rule_file_mistake(const struct rule_file *file, struct slice value, const char *what,
-                      struct error *err)
-{
-    char shown[SHOWN_MAX + sizeof("...")];
-    struct slice head = slice_head(value, SHOWN_MAX);
-    for (size_t i = 0; i < head.len; i++)
-        shown[i] = head.ptr[i] >= ' ' && head.ptr[i] != 0x7f ? head.ptr[i] : '?';
-    memcpy(shown + head.len, "...", sizeof("..."));
-    if (head.len == value.len)
-        shown[head.len] = '\0';
-    return error_set(err, "%s:%u:%zu: \"%s\" %s", file->name, file->line,
-                     (size_t)(value.ptr - file->row.ptr) + 1, shown, what);
-}
-
-/* The next line with a rule in it; false at the end. */
-static bool next_line(struct rule_file *file)
-{
-    while (file->rest.len) {
-        file->row = slice_cut(&file->rest, '\n');
-        file->line++;
-        struct slice text = slice_trim(file->row);
-        if (text.len && text.ptr[0] != '#')
-            return true;
-    }
-    return false;
-}
 
 static struct slice take_word(struct slice *s)
 {
@@ -63,53 +29,51 @@ static bool is_list_name(struct slice name)
     return name.len > 0 && name.len <= LIST_NAME_MAX;
 }
 
-static int read_head(struct rule_file *file, struct slice *s, struct rule_row *row,
+static int read_head(struct row_file *file, struct slice *s, struct rule_row *row,
                      struct error *err)
 {
     struct slice word = take_word(s);
     if (!slice_eq(word, SLICE("list"))) {
         if (cause_parse(word, &row->cause))
             return 0;
-        return rule_file_mistake(file, word, "is no cause, nor the word \"list\"", err);
+        return row_file_mistake(file, word, "is no cause, nor the word \"list\"", err);
     }
     row->list = take_word(s);
     if (is_list_name(row->list))
         return 0;
-    return rule_file_mistake(file, row->list,
-                             "is no name of a block list: at most 40 of a-z 0-9 - .", err);
+    return row_file_mistake(file, row->list,
+                            "is no name of a block list: at most 40 of a-z 0-9 - .", err);
 }
 
-static int read_key(struct rule_file *file, struct slice *s, struct rule_row *row,
-                    struct error *err)
+static int read_key(struct row_file *file, struct slice *s, struct rule_row *row, struct error *err)
 {
     struct slice word = take_word(s), value = word;
     for (unsigned key = 0; key < RULE_KEYS; key++) {
         if (!slice_take(&value, key_words[key]))
             continue;
         if (row->values[key].ptr)
-            return rule_file_mistake(file, word, "is given twice", err);
+            return row_file_mistake(file, word, "is given twice", err);
         if (value.len == 0)
-            return rule_file_mistake(file, word, "has no value", err);
+            return row_file_mistake(file, word, "has no value", err);
         row->values[key] = value;
         return 0;
     }
-    return rule_file_mistake(
+    return row_file_mistake(
         file, word, "is not provider=, phase=, code=, dsn= or a /pattern/ to the line's end", err);
 }
 
-static int read_pattern(struct rule_file *file, struct slice s, struct rule_row *row,
+static int read_pattern(struct row_file *file, struct slice s, struct rule_row *row,
                         struct error *err)
 {
     if (s.len < 3 || s.ptr[s.len - 1] != '/')
-        return rule_file_mistake(file, s, "is no pattern: it must end with / on this line", err);
+        return row_file_mistake(file, s, "is no pattern: it must end with / on this line", err);
     row->pattern = slice_of(s.ptr + 1, s.len - 2);
     return 0;
 }
 
-enum rule_file_result rule_file_next(struct rule_file *file, struct rule_row *row,
-                                     struct error *err)
+enum rule_file_result rule_file_next(struct row_file *file, struct rule_row *row, struct error *err)
 {
-    if (!next_line(file))
+    if (!row_file_next(file))
         return RULE_FILE_END;
     *row = (struct rule_row){.line = file->line};
     struct slice s = slice_trim(file->row);
@@ -119,6 +83,6 @@ enum rule_file_result rule_file_next(struct rule_file *file, struct rule_row *ro
     if (rc == 0 && s.len)
         rc = read_pattern(file, s, row, err);
     if (rc == 0 && row->list.len && !row->pattern.ptr)
-        rc = rule_file_mistake(file, row->list, "is a block list without a /pattern/", err);
+        rc = row_file_mistake(file, row->list, "is a block list without a /pattern/", err);
     return rc == 0 ? RULE_FILE_ROW : RULE_FILE_MISTAKE;
 }

@@ -5,9 +5,8 @@
 #ifndef MAILVANE_CLASSIFY_RULE_FILE_H
 #define MAILVANE_CLASSIFY_RULE_FILE_H
 
-#include "mailvane/base/error.h"
-#include "mailvane/base/slice.h"
 #include "mailvane/classify/cause.h"
+#include "row_file.h"
 
 enum rule_key { RULE_PROVIDER, RULE_PHASE, RULE_CODE, RULE_DSN, RULE_KEYS };
 
@@ -19,21 +18,9 @@ struct rule_row {
     unsigned line;
 };
 
-struct rule_file {
-    const char *name; /* for sentences */
-    struct slice rest;
-    struct slice row; /* the line that is read */
-    unsigned line;
-};
-
 enum rule_file_result { RULE_FILE_ROW, RULE_FILE_END, RULE_FILE_MISTAKE };
 
-void rule_file_init(struct rule_file *file, const char *name, struct slice text);
-enum rule_file_result rule_file_next(struct rule_file *file, struct rule_row *row,
+enum rule_file_result rule_file_next(struct row_file *file, struct rule_row *row,
                                      struct error *err);
-
-/* Writes "name:line:column: "value" what" for a value within the row; returns -1. */
-int rule_file_mistake(const struct rule_file *file, struct slice value, const char *what,
-                      struct error *err);
 
 #endif

@@ -174,7 +174,7 @@ static const char *value_fault(enum rule_key key, struct slice word)
                               : dsn_fault(word);
 }
 
-static int check_values(const struct rule_file *file, const struct rule_row *row, struct error *err)
+static int check_values(const struct row_file *file, const struct rule_row *row, struct error *err)
 {
     for (unsigned key = 0; key < RULE_KEYS; key++) {
         struct slice values = row->values[key];
@@ -184,7 +184,7 @@ static int check_values(const struct rule_file *file, const struct rule_row *row
             struct slice word = slice_cut(&values, ',');
             const char *fault = value_fault((enum rule_key)key, word);
             if (fault)
-                return rule_file_mistake(file, word, fault, err);
+                return row_file_mistake(file, word, fault, err);
         }
     }
     return 0;
@@ -204,7 +204,7 @@ static void add_needles(struct rules *rules, uint32_t number)
         rules->always[number / 64] |= UINT64_C(1) << number % 64;
 }
 
-static int compile(const struct rule_file *file, struct rule *rule, struct error *err)
+static int compile(const struct row_file *file, struct rule *rule, struct error *err)
 {
     char what[128], sentence[160];
     size_t at = 0;
@@ -212,16 +212,17 @@ static int compile(const struct rule_file *file, struct rule *rule, struct error
     if (rule->pattern)
         return 0;
     snprintf(sentence, sizeof(sentence), "is no pattern: %s", what);
-    return rule_file_mistake(file, slice_skip(rule->source, at), sentence, err);
+    struct slice wrong = slice_skip(rule->source, at);
+    return row_file_mistake(file, wrong.len ? wrong : rule->source, sentence, err);
 }
 
-static int add_row(struct rules *rules, const struct rule_file *file, const struct rule_row *row,
+static int add_row(struct rules *rules, const struct row_file *file, const struct rule_row *row,
                    bool eager, struct error *err)
 {
     if (check_values(file, row, err) < 0)
         return -1;
     if (rules->count == CLASSIFIER_RULES_MAX)
-        return rule_file_mistake(file, file->row, "is one rule too many", err);
+        return row_file_mistake(file, file->row, "is one rule too many", err);
     struct rule rule = {
         .cause = row->cause,
         .list = row->list,
@@ -246,14 +247,14 @@ static int add_row(struct rules *rules, const struct rule_file *file, const stru
 struct rules *rules_new(const char *name, struct slice text, bool eager, struct error *err)
 {
     struct rules *rules = must_calloc(1, sizeof(*rules));
-    struct rule_file file;
+    struct row_file file;
     struct rule_row row;
     enum rule_file_result result;
     int rc = 0;
     rules->name = name;
     rules->limits = pattern_limits_new();
     rules->needles = needle_index_new();
-    rule_file_init(&file, name, text);
+    row_file_init(&file, name, text);
     while (rc == 0 && (result = rule_file_next(&file, &row, err)) != RULE_FILE_END)
         rc = result == RULE_FILE_ROW ? add_row(rules, &file, &row, eager, err) : -1;
     if (rc == 0)

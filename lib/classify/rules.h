@@ -2,9 +2,9 @@
  * The rules of one file, for causes and block lists: the first that holds decides.
  *
  * Before any expression runs, the text is looked through once for the needles of all
- * patterns (needle_index.h); only rules whose needle is there are
- * tried. A shipped pattern is compiled when it is first tried, a user's when it is read,
- * so that a mistake is found then.
+ * patterns (needle_index.h); only rules whose needle is there are tried. A shipped pattern
+ * is compiled when it is first tried, a user's when it is read, so that a mistake is found
+ * then.
  */
 #ifndef MAILVANE_CLASSIFY_RULES_H
 #define MAILVANE_CLASSIFY_RULES_H

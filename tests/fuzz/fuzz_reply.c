@@ -43,16 +43,11 @@ static struct refusal refusal_of(struct slice text)
     return refusal;
 }
 
-static bool same_dsn(struct dsn a, struct dsn b)
-{
-    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
-}
-
 static void check_reply(const struct reply *reply, const struct refusal *refusal)
 {
     bug_if(reply->len > REPLY_TEXT_MAX);
     bug_if(reply->code != refusal->code && (reply->code < 400 || reply->code > 599));
-    bug_if(!same_dsn(reply->dsn, refusal->dsn) && reply->dsn.klass != 2 && reply->dsn.klass != 4 &&
+    bug_if(!dsn_equal(reply->dsn, refusal->dsn) && reply->dsn.klass != 2 && reply->dsn.klass != 4 &&
            reply->dsn.klass != 5);
     bug_if(reply->dsn.subject > 999 || reply->dsn.detail > 999);
     for (size_t i = 0; i < reply->len; i++) {
@@ -65,14 +60,14 @@ static void check_reply(const struct reply *reply, const struct refusal *refusal
 static void check_same(const struct verdict *a, const struct verdict *b)
 {
     bug_if(a->cause != b->cause || a->rule != b->rule || a->code != b->code);
-    bug_if(!same_dsn(a->dsn, b->dsn) || !slice_eq(a->list, b->list));
+    bug_if(!dsn_equal(a->dsn, b->dsn) || !slice_eq(a->list, b->list));
     bug_if(a->from != b->from || a->to != b->to);
 }
 
 static void check_verdict(const struct verdict *verdict, const struct reply *reply)
 {
     bug_if(verdict->cause <= CAUSE_NONE || verdict->cause >= CAUSE_COUNT);
-    bug_if(verdict->code != reply->code || !same_dsn(verdict->dsn, reply->dsn));
+    bug_if(verdict->code != reply->code || !dsn_equal(verdict->dsn, reply->dsn));
     bug_if(verdict->from > verdict->to || verdict->to > reply->len);
     bug_if(verdict->rule == RULE_NONE && verdict->cause != CAUSE_UNKNOWN);
     if (verdict->rule != RULE_NONE)

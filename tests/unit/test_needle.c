@@ -415,7 +415,7 @@ static void test_shipped_rules(void **state)
     struct reply_table table;
     struct reply *replies;
     struct slice *texts;
-    struct rule_file file;
+    struct row_file file;
     struct rule_row row;
     struct error err;
     enum rule_file_result result;
@@ -423,7 +423,7 @@ static void test_shipped_rules(void **state)
     size_t len = 0, count = read_texts(&table, &replies, &texts);
     char *rules = replies_read_file("data/causes.rules", &len);
     assert_non_null(rules);
-    rule_file_init(&file, "data/causes.rules", slice_of(rules, len));
+    row_file_init(&file, "data/causes.rules", slice_of(rules, len));
     while ((result = rule_file_next(&file, &row, &err)) == RULE_FILE_ROW) {
         if (!row.pattern.ptr)
             continue;

@@ -52,10 +52,10 @@ static void expect_part(const char *what, struct slice got, const char *want)
 static void test_rows(void **state)
 {
     (void)state;
-    struct rule_file file;
+    struct row_file file;
     struct rule_row row;
     struct error err;
-    rule_file_init(&file, "m", slice_of(good, sizeof(good) - 1));
+    row_file_init(&file, "m", slice_of(good, sizeof(good) - 1));
     for (size_t i = 0; i < COUNT_OF(good_rows); i++) {
         const struct want_row *want = &good_rows[i];
         expect_int("row", "result", rule_file_next(&file, &row, &err), RULE_FILE_ROW);
@@ -319,11 +319,11 @@ static void test_limit_of_rules(void **state)
 
 static void read_all(struct slice text, void *arg)
 {
-    struct rule_file file;
+    struct row_file file;
     struct rule_row row;
     struct error err;
     (void)arg;
-    rule_file_init(&file, "m", text);
+    row_file_init(&file, "m", text);
     while (rule_file_next(&file, &row, &err) == RULE_FILE_ROW) {
         assert_true(slice_within(row.list, text) && slice_within(row.pattern, text));
         for (unsigned key = 0; key < RULE_KEYS; key++)

@@ -18,6 +18,11 @@ struct dsn {
     uint16_t detail;  /* 0 to 999 */
 };
 
+static inline bool dsn_equal(struct dsn a, struct dsn b)
+{
+    return a.klass == b.klass && a.subject == b.subject && a.detail == b.detail;
+}
+
 #define DSN_TEXT_SIZE sizeof("5.999.999")
 
 /*
