@@ -91,17 +91,6 @@ static struct slice hide_local_parts(struct slice s, struct slice recipient, str
     return strbuf_slice(out);
 }
 
-static void put_time(struct js *object, int64_t seconds)
-{
-    struct tm tm;
-    char stamp[40];
-    time_t when = seconds;
-    if (seconds == TIME_UNKNOWN || !gmtime_r(&when, &tm))
-        return;
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    set_word(object, "time", stamp);
-}
-
 static void put_code(struct js *object, unsigned code)
 {
     char digits[8];
@@ -196,7 +185,7 @@ void event_json_write(FILE *out, const char *format, const struct event *event,
                       bool with_recipients)
 {
     struct js *object = js_object();
-    put_time(object, event->time);
+    js_set_time(object, "time", event->time);
     set_word(object, "format", format);
     set_word(object, "kind", kind_words[event->kind]);
     set_text(object, "queue_id", event->queue_id);

@@ -1,9 +1,11 @@
 #include "js.h"
 
 #include <jansson.h>
+#include <time.h>
 
 #include "mailvane/base/strbuf.h"
 #include "mailvane/base/utf8.h"
+#include "mailvane/event/event.h"
 
 /* A struct js is jansson's value; only this file knows. */
 static json_t *of(struct js *value)
@@ -76,6 +78,17 @@ void js_set_word(struct js *object, const char *key, const char *value)
 void js_set_number(struct js *object, const char *key, double value)
 {
     js_set(object, key, js_number(value));
+}
+
+void js_set_time(struct js *object, const char *key, int64_t seconds)
+{
+    struct tm tm;
+    char stamp[40];
+    time_t when = seconds;
+    if (seconds == TIME_UNKNOWN || !gmtime_r(&when, &tm))
+        return;
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
+    js_set_word(object, key, stamp);
 }
 
 void js_set_bool(struct js *object, const char *key, bool value)

@@ -26,6 +26,8 @@ void js_add(struct js *list, struct js *value);
 void js_set_text(struct js *object, const char *key, struct slice value);
 void js_set_word(struct js *object, const char *key, const char *value);
 void js_set_number(struct js *object, const char *key, double value);
+/* UTC, as RFC 3339 writes it; nothing where the time is unknown. */
+void js_set_time(struct js *object, const char *key, int64_t seconds);
 void js_set_bool(struct js *object, const char *key, bool value);
 
 /* Prints it on a line of its own and frees it. */

@@ -165,9 +165,10 @@ static int report_files(const struct config *config, enum format_id format, char
     report.lines = r.lines;
     report.files = r.files;
     struct term term = term_of(stdout);
-    if (options->json)
+    /* What could not be read at all must not look like a quiet day. */
+    if (r.files && options->json)
         report_json(&report);
-    else
+    else if (r.files)
         report_page(&report, &term);
     status = status ? status : cli_flush();
     file_reader_release(&r.reader);

@@ -1,18 +1,5 @@
-#include <time.h>
-
 #include "js.h"
 #include "report.h"
-
-static void set_stamp(struct js *object, const char *key, int64_t seconds)
-{
-    struct tm tm;
-    char text[40];
-    time_t when = seconds;
-    if (seconds == TIME_UNKNOWN || !gmtime_r(&when, &tm))
-        return;
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
-    js_set_word(object, key, text);
-}
 
 static void set_share(struct js *object, const char *key, uint64_t part, uint64_t whole)
 {
@@ -96,16 +83,10 @@ static struct js *lists(const struct tally *t)
 
 static struct js *delays(const struct times stages[DELAY_STAGES])
 {
-    static const char *const names[DELAY_STAGES] = {
-        [DELAY_BEFORE_QUEUE] = "before_queue",
-        [DELAY_IN_QUEUE] = "in_queue",
-        [DELAY_CONNECT] = "connect",
-        [DELAY_TRANSMIT] = "transmit",
-    };
     struct js *list = js_list();
     for (int i = 0; i < DELAY_STAGES && stages[i].count; i++) {
         struct js *object = js_object();
-        js_set_word(object, "stage", names[i]);
+        js_set_word(object, "stage", stage_words[i]);
         js_set_number(object, "p50", times_quantile(&stages[i], 0.5));
         js_set_number(object, "p90", times_quantile(&stages[i], 0.9));
         js_set_number(object, "p99", times_quantile(&stages[i], 0.99));
@@ -131,15 +112,12 @@ static void add_change(struct js *list, const char *key, struct slice name, cons
 static struct js *changes(const struct tally *t)
 {
     struct js *list = js_list();
-    struct halves all = tally_halves(t, t->by_cause[CAUSE_NONE]);
     for (uint32_t i = DICT_OTHER; i < t->providers.names.count; i++) {
         struct halves h = tally_halves(t, t->by_provider[i]);
         add_change(list, "provider", dict_text(&t->providers.names, (uint16_t)i), &h);
     }
     for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
-        struct halves h = tally_halves(t, t->by_cause[i]);
-        h.half[0].attempts = all.half[0].attempts;
-        h.half[1].attempts = all.half[1].attempts;
+        struct halves h = tally_cause_halves(t, (enum cause)i);
         add_change(list, "cause", slice_str(cause_rows[i].name), &h);
     }
     return list;
@@ -154,8 +132,8 @@ void report_json(const struct report *report)
     enum owner owner = report_verdict(t, sentence, sizeof(sentence));
     js_set_number(object, "files", report->files);
     js_set_number(object, "lines", (double)report->lines);
-    set_stamp(object, "from", t->first);
-    set_stamp(object, "to", t->last);
+    js_set_time(object, "from", t->first);
+    js_set_time(object, "to", t->last);
     js_set_word(object, "verdict", sentence);
     js_set_word(object, "verdict_owner", owner_words[owner]);
     set_counts(object, &t->all);

@@ -234,16 +234,14 @@ static void changes(const struct report *report, const struct term *term)
 {
     const struct tally *t = report->tally;
     bool any = false;
-    struct halves all = tally_halves(t, t->by_cause[CAUSE_NONE]);
+    struct halves all = tally_cause_halves(t, CAUSE_NONE);
     change(term, SLICE("all failures"), &all, &any);
     for (uint32_t i = DICT_OTHER; i < t->providers.names.count; i++) {
         struct halves h = tally_halves(t, t->by_provider[i]);
         change(term, dict_text(&t->providers.names, (uint16_t)i), &h, &any);
     }
     for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
-        struct halves h = tally_halves(t, t->by_cause[i]);
-        h.half[0].attempts = all.half[0].attempts;
-        h.half[1].attempts = all.half[1].attempts;
+        struct halves h = tally_cause_halves(t, (enum cause)i);
         change(term, slice_str(cause_rows[i].name), &h, &any);
     }
 }

@@ -42,8 +42,8 @@ int files_command_run(const struct files_command *command, int argc, char **argv
     snprintf(format_help, sizeof(format_help), "How to read the lines: %s.",
              setup_format_names(names));
     struct cli_flag flags[8] = {
-        {"config.file", "F", "Configuration: providers, causes, sending addresses, limits.", &config_file,
-         NULL},
+        {"config.file", "F", "Configuration: providers, causes, sending addresses, limits.",
+         &config_file, NULL},
         {"format", "NAME", format_help, &format_name, NULL},
         {"help", NULL, "Show this.", NULL, &help},
     };

@@ -191,6 +191,15 @@ struct halves tally_halves(const struct tally *t, const struct slot slots[TALLY_
     return halves;
 }
 
+struct halves tally_cause_halves(const struct tally *t, enum cause cause)
+{
+    struct halves all = tally_halves(t, t->by_cause[CAUSE_NONE]);
+    struct halves halves = tally_halves(t, t->by_cause[cause]);
+    for (int i = 0; i < 2; i++)
+        halves.half[i].attempts = all.half[i].attempts;
+    return halves;
+}
+
 double halves_change(const struct halves *h)
 {
     double n = h->half[0].attempts, m = h->half[1].attempts;

@@ -78,6 +78,9 @@ struct halves {
 };
 struct halves tally_halves(const struct tally *tally, const struct slot slots[TALLY_SLOTS]);
 
+/* The failures of a cause (CAUSE_NONE: all of them) among all attempts. */
+struct halves tally_cause_halves(const struct tally *tally, enum cause cause);
+
 /*
  * How sure it is that the share of failures differs between the halves: the difference
  * in standard errors (two proportions, pooled); negative where it fell.

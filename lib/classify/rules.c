@@ -212,8 +212,11 @@ static int compile(const struct row_file *file, struct rule *rule, struct error 
     if (rule->pattern)
         return 0;
     snprintf(sentence, sizeof(sentence), "is no pattern: %s", what);
-    struct slice wrong = slice_skip(rule->source, at);
-    return row_file_mistake(file, wrong.len ? wrong : rule->source, sentence, err);
+    /* With the slash that ends it, for what is missed only there. */
+    struct slice slashed = slice_of(rule->source.ptr, rule->source.len + 1);
+    struct slice wrong = slice_skip(slashed, at);
+    wrong.len -= wrong.len > 1;
+    return row_file_mistake(file, wrong, sentence, err);
 }
 
 static int add_row(struct rules *rules, const struct row_file *file, const struct rule_row *row,

@@ -24,6 +24,12 @@ const char *const severity_words[SEVERITY_COUNT] = {
 };
 #undef SEVERITY
 
+#define STAGE(constant, text) [constant] = text,
+const char *const stage_words[DELAY_STAGES] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef STAGE
+
 #define TRUST(constant, text) [constant] = text,
 const char *const trust_words[TRUST_COUNT] = {
 #include "mailvane/tables/event_words.def"

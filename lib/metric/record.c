@@ -12,13 +12,6 @@
 #define PROVIDER_MEMOS 64
 #define CAUSE_MEMOS    64
 
-static const char *const stage_words[DELAY_STAGES] = {
-    [DELAY_BEFORE_QUEUE] = "before_queue",
-    [DELAY_IN_QUEUE] = "in_queue",
-    [DELAY_CONNECT] = "connect",
-    [DELAY_TRANSMIT] = "transmit",
-};
-
 struct delay_series {
     uint16_t provider;
     union series_value *stage[DELAY_STAGES];

@@ -75,23 +75,23 @@ enum outcome {
 };
 #undef OUTCOME
 
+/* Stages of Postfix' delays=a/b/c/d; other MTAs fill what they know. */
+#define STAGE(constant, text) constant,
+enum delay_stage {
+#include "mailvane/tables/event_words.def"
+    DELAY_STAGES
+};
+#undef STAGE
+
 extern const char *const status_words[STATUS_COUNT];
 extern const char *const phase_words[PHASE_COUNT];
 extern const char *const kind_words[EVENT_COUNT];
 extern const char *const severity_words[SEVERITY_COUNT];
+extern const char *const stage_words[DELAY_STAGES];
 extern const char *const trust_words[TRUST_COUNT];
 extern const char *const session_words[SESSION_COUNT];
 extern const char *const screening_words[SCREENING_COUNT];
 extern const char *const outcome_words[OUTCOME_COUNT];
-
-/* Stages of Postfix' delays=a/b/c/d; other MTAs fill what they know. */
-enum delay_stage {
-    DELAY_BEFORE_QUEUE,
-    DELAY_IN_QUEUE,
-    DELAY_CONNECT,
-    DELAY_TRANSMIT,
-    DELAY_STAGES
-};
 
 /* EVENT_DELIVERY and EVENT_PROBE: one recipient, one attempt. */
 struct delivery {
