@@ -11,22 +11,12 @@ import re
 import subprocess
 import sys
 
+import tap
+from tap import same, test
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUBCOMMANDS_MIN, METRICS_MIN, RULES_MIN = 5, 20, 100  # fewer: a search found nothing
 LINE_NUMBER = re.compile(r"(data/causes\.rules):\d+")
-
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def same(got, want, what):
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
-
 
 def none_missing(missing, found, at_least, where):
     if missing:
@@ -128,21 +118,7 @@ def the_metrics_are_described(binary):
                  "docs/metrics.md")
 
 
-def main():
-    binary, *wanted = sys.argv[1:]
-    chosen = [t for t in tests if not wanted or t.__name__ in wanted]
-    print(f"1..{len(chosen)}")
-    failed = 0
-    for number, function in enumerate(chosen, 1):
-        try:
-            function(binary)
-            print(f"ok {number} - {function.__name__}", flush=True)
-        except (AssertionError, OSError, ValueError, subprocess.SubprocessError) as why:
-            failed += 1
-            print(f"not ok {number} - {function.__name__}")
-            print("".join(f"# {line}\n" for line in str(why).splitlines()), end="", flush=True)
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    if len(sys.argv) < 2:
+        tap.usage("test_docs.py path/to/mailvane [TEST...]")
+    sys.exit(tap.run(sys.argv[1], sys.argv[2:]))

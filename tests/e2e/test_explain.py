@@ -17,6 +17,9 @@ import sys
 import tempfile
 import termios
 
+import tap
+from tap import same, test
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REPLIES = os.path.join(ROOT, "tests", "data", "replies")
 LOGS = os.path.join(ROOT, "tests", "data", "postfix")
@@ -27,19 +30,6 @@ OWNERS = {"recipient", "sender", "remote", "network", "unknown"}
 RETRIES = {"no", "minutes", "hours", "days"}
 UNHEARD = "xyzzy plugh"
 STYLE = re.compile(rb"\x1b\[[0-9;]*m")
-
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def same(got, want, what):
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
-
 
 def table(name):
     with open(os.path.join(REPLIES, name), encoding="utf-8") as f:
@@ -577,21 +567,10 @@ def replies_never_become_labels(tool):
 
 def main():
     if len(sys.argv) != 2:
-        sys.exit("usage: test_explain.py path/to/mailvane")
-    failed = 0
-    print(f"1..{len(tests)}")
+        tap.usage("test_explain.py path/to/mailvane")
     with tempfile.TemporaryDirectory(prefix="mailvane-explain-") as scratch:
-        tool = Tool(os.path.abspath(sys.argv[1]), scratch)
-        for number, function in enumerate(tests, 1):
-            try:
-                function(tool)
-                print(f"ok {number} - {function.__name__}", flush=True)
-            except (AssertionError, ValueError, KeyError, subprocess.SubprocessError) as error:
-                failed += 1
-                print(f"not ok {number} - {function.__name__}")
-                what = f"{type(error).__name__}: {error}" if not isinstance(error, AssertionError) else str(error)
-                print("\n".join(f"# {x}" for x in what[:2000].splitlines()), flush=True)
-    sys.exit(1 if failed else 0)
+        return tap.run(Tool(os.path.abspath(sys.argv[1]), scratch))
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

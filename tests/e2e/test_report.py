@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+import tap
+from tap import same, test
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 LAB = os.path.join(ROOT, "tests", "data", "postfix", "main", "maillog.log")
 GOOGLE = "gmail-smtp-in.l.google.com[142.250.1.26]:25"
@@ -28,19 +31,6 @@ NOBODY = ("5.1.1", "bounced", "host {host} said: 550 5.1.1 User unknown (in repl
           "command)")
 LISTED = ("5.7.1", "bounced", "host {host} said: 554 5.7.1 Service unavailable; Client host "
           "[203.0.113.9] blocked using zen.spamhaus.org (in reply to RCPT TO command)")
-
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def same(got, want, what):
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
-
 
 def delivery(second, number, relay, result, transport="smtp"):
     dsn, status, text = result
@@ -250,22 +240,10 @@ def progress_on_a_terminal_only(tool):
 
 def main():
     if len(sys.argv) != 2:
-        sys.exit("usage: test_report.py path/to/mailvane")
-    failed = 0
-    print(f"1..{len(tests)}")
+        tap.usage("test_report.py path/to/mailvane")
     with tempfile.TemporaryDirectory(prefix="mailvane-report-") as scratch:
-        tool = Tool(os.path.abspath(sys.argv[1]), scratch)
-        for number, function in enumerate(tests, 1):
-            try:
-                function(tool)
-                print(f"ok {number} - {function.__name__}")
-            except Exception as e:  # pylint: disable=broad-except
-                failed += 1
-                print(f"not ok {number} - {function.__name__}")
-                for line in f"{type(e).__name__}: {e}".splitlines()[:12]:
-                    print(f"# {line}")
-    sys.exit(1 if failed else 0)
+        return tap.run(Tool(os.path.abspath(sys.argv[1]), scratch))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
