@@ -1,6 +1,7 @@
 #include "alike.h"
 
 #include "mailvane/base/scan.h"
+#include "own_host.h"
 #include "quoted.h"
 #include "word.h"
 
@@ -55,8 +56,23 @@ static size_t common_length(const char *a, const char *b, size_t max)
     return n;
 }
 
+/* Takes off what stands up to the host that our own MTA names; false where that differs. */
+static bool skip_own_host(struct slice *known, struct slice *fresh)
+{
+    struct slice a = own_host(*known), b = own_host(*fresh);
+    if (!a.len || !b.len)
+        return !a.len && !b.len;
+    if (!slice_eq(slice_between(known->ptr, a.ptr), slice_between(fresh->ptr, b.ptr)))
+        return false;
+    *known = slice_between(slice_end(a), slice_end(*known));
+    *fresh = slice_between(slice_end(b), slice_end(*fresh));
+    return true;
+}
+
 bool alike(struct slice known, struct slice fresh)
 {
+    if (!skip_own_host(&known, &fresh))
+        return false;
     const char *p = known.ptr, *end = slice_end(known);
     const char *behind = p; /* the last word that differed */
     const char *q = fresh.ptr, *fresh_end = slice_end(fresh);

@@ -15,8 +15,15 @@
 #define DEPTH_MAX 1000
 #define HEAP_MAX  256 /* kilobytes, of a search without JIT */
 
+/*
+ * Compiling for the machine costs as much as some hundred searches without it. Of the
+ * patterns of a large file most are tried now and then: those that are tried often get it.
+ */
+#define JIT_AFTER 64
+
 struct pattern {
     pcre2_code *code;
+    unsigned searches; /* up to JIT_AFTER */
 };
 
 struct pattern_limits {
@@ -57,11 +64,16 @@ struct pattern *pattern_new(struct slice source, char what[128], size_t *at)
         *at = offset;
         return NULL;
     }
-    /* Where memory may not be made executable it stays a slower, but equal, search. */
-    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
     struct pattern *pattern = must_calloc(1, sizeof(*pattern));
     pattern->code = code;
     return pattern;
+}
+
+void pattern_hasten(struct pattern *pattern)
+{
+    /* Where memory may not be made executable it stays a slower, but equal, search. */
+    pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
+    pattern->searches = JIT_AFTER;
 }
 
 void pattern_free(struct pattern *pattern)
@@ -72,9 +84,11 @@ void pattern_free(struct pattern *pattern)
     free(pattern);
 }
 
-enum pattern_result pattern_search(const struct pattern *pattern, struct pattern_limits *limits,
+enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limits *limits,
                                    struct slice text, size_t *from, size_t *to)
 {
+    if (pattern->searches < JIT_AFTER && ++pattern->searches == JIT_AFTER)
+        pattern_hasten(pattern);
     int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0,
                          limits->data, limits->context);
     if (rc == PCRE2_ERROR_NOMATCH)

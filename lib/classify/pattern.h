@@ -1,6 +1,6 @@
 /*
- * Regular expressions of PCRE2: bytes, caseless in ASCII, compiled for the machine where
- * it lets us (JIT), with limits on what one search may cost.
+ * Regular expressions of PCRE2: bytes, caseless in ASCII, with limits on what one search
+ * may cost. Those that are tried often are compiled for the machine where it lets us (JIT).
  */
 #ifndef MAILVANE_CLASSIFY_PATTERN_H
 #define MAILVANE_CLASSIFY_PATTERN_H
@@ -17,10 +17,12 @@ void pattern_limits_free(struct pattern_limits *limits);
 
 /* NULL with a sentence in `what` and the byte of the pattern where reading it stopped. */
 struct pattern *pattern_new(struct slice source, char what[128], size_t *at);
+/* Compiles for the machine at once. */
+void pattern_hasten(struct pattern *pattern);
 void pattern_free(struct pattern *pattern);
 
 /* Where found, [*from, *to) is the part of the text that matched. */
-enum pattern_result pattern_search(const struct pattern *pattern, struct pattern_limits *limits,
+enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limits *limits,
                                    struct slice text, size_t *from, size_t *to);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "bytes.h"
 #include "mailvane/base/scan.h"
+#include "own_host.h"
 #include "quoted.h"
 #include "word.h"
 
@@ -268,9 +269,21 @@ static void drop_half_address(struct writer *w)
         w->len -= word;
 }
 
+/* Writes what stands before a host that our own MTA names, and "#" for the host; returns the rest. */
+static struct slice put_own_host(struct writer *w, struct slice s)
+{
+    struct slice host = own_host(s);
+    if (!host.len)
+        return s;
+    put_lower(w, s.ptr, host.ptr);
+    put(w, '#');
+    return slice_between(slice_end(host), slice_end(s));
+}
+
 static void normalise(struct reply *reply, struct slice s)
 {
     struct writer w = {.text = reply->text};
+    s = put_own_host(&w, s);
     const char *start = s.ptr, *p = start, *end = slice_end(s);
     while (p < end && w.len < REPLY_TEXT_MAX) {
         p = copy_plain(&w, p, end);

@@ -209,8 +209,11 @@ static int compile(const struct row_file *file, struct rule *rule, struct error 
     char what[128], sentence[160];
     size_t at = 0;
     rule->pattern = pattern_new(rule->source, what, &at);
-    if (rule->pattern)
+    if (rule->pattern) {
+        /* Now, so that what is too costly is too costly from the first search on. */
+        pattern_hasten(rule->pattern);
         return 0;
+    }
     snprintf(sentence, sizeof(sentence), "is no pattern: %s", what);
     /* With the slash that ends it, for what is missed only there. */
     struct slice slashed = slice_of(rule->source.ptr, rule->source.len + 1);
