@@ -112,6 +112,9 @@ static void attribute(struct pipeline *p, struct event *event)
         d->provider = provider_of(p, d);
         if (!d->local && !d->sending_ip.len)
             d->sending_ip = sending_ip_of(p->sending_ips, d->origin, d->relay_ipv6);
+        d->cause = SLICE_NONE;
+        d->owner = SLICE_NONE;
+        d->list = SLICE_NONE;
         if (d->status != STATUS_SENT && d->status != STATUS_DELIVERABLE)
             judge(p, event);
     } else if (event->kind == EVENT_TLS && event->tls.outbound) {

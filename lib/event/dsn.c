@@ -2,37 +2,40 @@
 
 #include <stdio.h>
 
-/* One to three digits; false where there are none or more. */
-static bool take_number(struct slice *s, uint16_t *out)
+/* One to three digits; NULL where there are none or more. */
+static const char *read_number(const char *p, const char *end, unsigned *out)
 {
-    size_t len = 0;
+    const char *from = p;
     unsigned value = 0;
-    while (len < s->len && len < 4 && byte_is_digit(s->ptr[len]))
-        value = value * 10 + (unsigned)(s->ptr[len++] - '0');
-    if (len == 0 || len > 3)
-        return false;
-    *out = (uint16_t)value;
-    *s = slice_skip(*s, len);
-    return true;
+    while (p < end && p - from < 4 && byte_is_digit(*p))
+        value = value * 10 + (unsigned)(*p++ - '0');
+    *out = value;
+    return p == from || p - from > 3 ? NULL : p;
+}
+
+const char *dsn_read(const char *from, const char *end, struct dsn *out)
+{
+    unsigned subject, detail = 0;
+    if (end - from < 5 || (from[0] != '2' && from[0] != '4' && from[0] != '5') || from[1] != '.')
+        return NULL;
+    const char *p = read_number(from + 2, end, &subject);
+    if (!p || p == end || *p != '.')
+        return NULL;
+    p = read_number(p + 1, end, &detail);
+    /* "5.1.1." ends a sentence; "5.1.1.2" is something else, such as an address. */
+    if (!p || (end - p > 1 && p[0] == '.' && byte_is_digit(p[1])))
+        return NULL;
+    *out = (struct dsn){(uint8_t)(from[0] - '0'), (uint16_t)subject, (uint16_t)detail};
+    return p;
 }
 
 bool dsn_take(struct slice *s, struct dsn *out)
 {
-    struct slice rest = *s;
-    struct dsn dsn = {0};
-    if (rest.len < 5 || (rest.ptr[0] != '2' && rest.ptr[0] != '4' && rest.ptr[0] != '5'))
-        return false;
-    dsn.klass = (uint8_t)(rest.ptr[0] - '0');
-    rest = slice_skip(rest, 1);
-    if (!slice_take(&rest, SLICE(".")) || !take_number(&rest, &dsn.subject) ||
-        !slice_take(&rest, SLICE(".")) || !take_number(&rest, &dsn.detail))
-        return false;
-    /* "5.1.1." ends a sentence; "5.1.1.2" is something else, such as an address. */
-    if (rest.len > 1 && rest.ptr[0] == '.' && byte_is_digit(rest.ptr[1]))
-        return false;
-    *s = rest;
-    *out = dsn;
-    return true;
+    const char *end = slice_end(*s);
+    const char *p = s->len ? dsn_read(s->ptr, end, out) : NULL;
+    if (p)
+        *s = slice_between(p, end);
+    return p;
 }
 
 bool dsn_parse(struct slice s, struct dsn *out)

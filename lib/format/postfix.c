@@ -160,16 +160,17 @@ bool postfix_take_queue_id(struct slice *text, struct slice *queue_id)
     return true;
 }
 
-const char *postfix_peer_end(const char *from, const char *open, const char *end, struct peer *out)
+const char *postfix_peer_close(const char *from, const char *open, const char *end)
 {
     const char *limit = end - from > PEER_MAX ? from + PEER_MAX : end;
     if (open >= limit || *open != '[')
         return NULL;
     const char *close = scan_to(open, limit, ']');
-    if (close == limit)
-        return NULL;
-    out->host = slice_between(from, open);
-    out->addr = slice_between(open + 1, close);
+    return close < limit ? close : NULL;
+}
+
+const char *postfix_peer_end(const char *close, const char *end)
+{
     const char *p = close + 1;
     if (end - p > 1 && p[0] == ':' && byte_is_digit(p[1])) {
         for (p++; p < end && byte_is_digit(*p); p++)
@@ -182,10 +183,14 @@ bool postfix_take_peer(struct slice *s, struct peer *out)
 {
     const char *from = s->ptr, *end = slice_end(*s);
     const char *limit = s->len > PEER_MAX ? from + PEER_MAX : end;
-    const char *p = postfix_peer_end(from, scan_to(from, limit, '['), end, out);
-    if (p)
-        *s = slice_between(p, end);
-    return p;
+    const char *open = scan_to(from, limit, '[');
+    const char *close = postfix_peer_close(from, open, end);
+    if (!close)
+        return false;
+    out->host = slice_between(from, open);
+    out->addr = slice_between(open + 1, close);
+    *s = slice_between(postfix_peer_end(close, end), end);
+    return true;
 }
 
 /* msg_warn, msg_error, msg_fatal and msg_panic put their word in front (msg(3)). */

@@ -10,13 +10,15 @@
  */
 #define RETRY_SECONDS (300 * NUMBER_ONE)
 
-/* What a delivery line says, while it is read. */
+/*
+ * What a delivery line says, while it is read. Where the reading is goes from hand to hand
+ * as a pointer: what is stored in pieces and loaded as a whole has to wait for itself.
+ */
 struct reading {
-    struct slice line; /* what is left of it */
+    const char *end; /* of the line */
     enum postfix_service service;
     bool cut; /* the line was, at Postfix' limit */
     bool has_dsn;
-    struct slice text; /* within the parentheses behind status= */
     struct delivery *d;
 };
 
@@ -49,18 +51,13 @@ static const char *skip_quoted(const char *from, const char *end)
     return from;
 }
 
-/* Takes "<address>" off: to the first '>' outside quotes that ends a field. */
-static bool take_bracketed(struct slice *s, struct slice *out)
+/* Where "<address>" ends: at the first '>' outside quotes that ends a field; NULL if nowhere. */
+static const char *bracketed_end(const char *from, const char *end)
 {
-    const char *from = s->ptr + 1, *end = slice_end(*s);
-    const char *p = scan_to(skip_quoted(from, end), end, '>');
+    const char *p = scan_to(skip_quoted(from + 1, end), end, '>');
     while (p < end && p + 1 < end && p[1] != ',' && p[1] != ' ')
         p = scan_to(p + 1, end, '>');
-    if (p == end)
-        return false;
-    *out = slice_between(from, p);
-    *s = slice_between(p + 1, end);
-    return true;
+    return p < end ? p : NULL;
 }
 
 static bool is_key_byte(char c)
@@ -77,94 +74,90 @@ static size_t key_length(const char *p, const char *end)
     return p < end && *p == '=' ? (size_t)(p - from) : 0;
 }
 
-/* Takes a plain value off: to the comma, or to a blank with the next key behind it. */
-static void take_plain(struct slice *s, struct slice *out)
+/* Where a plain value ends: at a comma, or at a blank with the next key behind it. */
+static const char *plain_end(const char *from, const char *end)
 {
-    const char *from = s->ptr, *end = slice_end(*s);
     const char *p = scan_to2(from, end, ',', ' ');
     while (p < end) {
         if (*p == ',' ? p + 1 == end || p[1] == ' ' : key_length(p + 1, end) > 0)
             break;
         p = scan_to2(p + 1, end, ',', ' ');
     }
-    *out = slice_between(from, p);
-    *s = slice_between(p, end);
+    return p;
 }
 
-/* Behind the separator that ends a field at p; NULL where the field goes on. */
-static inline const char *behind_separator(const char *p, const char *end)
+/* Behind a separator that is none of the usual ones; NULL where the field goes on. */
+static const char *behind_any_separator(const char *p, const char *end)
 {
-    if (end - p >= 2 && p[0] == ',' && p[1] == ' ' && (end - p == 2 || p[2] != ' '))
-        return p + 2;
-    if (p < end &&
-        (*p == ',' ? p + 1 == end || p[1] == ' ' : *p == ' ' && key_length(p + 1, end) > 0)) {
-        p += *p == ',';
-        while (p < end && *p == ' ')
-            p++;
+    if (p == end)
         return p;
-    }
-    return p == end ? p : NULL;
+    if (*p == ',' ? p + 1 < end && p[1] != ' ' : *p != ' ' || key_length(p + 1, end) == 0)
+        return NULL;
+    p += *p == ',';
+    while (p < end && *p == ' ')
+        p++;
+    return p;
 }
 
-/* Moves behind a field that ends at p, and says whether one can end there. */
-static inline bool end_field(struct reading *r, const char *p)
+/* Where the field begins that follows one which ends at p; NULL where p is NULL or ends none. */
+ALWAYS_INLINE const char *next_field(const char *p, const char *end)
 {
-    const char *end = slice_end(r->line);
-    const char *next = p ? behind_separator(p, end) : NULL;
-    if (next)
-        r->line = slice_between(next, end);
-    return next;
+    if (p && end - p > 2 && p[0] == ',' && p[1] == ' ' && p[2] != ' ')
+        return p + 2;
+    return p ? behind_any_separator(p, end) : NULL;
 }
+
+/*
+ * The takers: each reads the value at p, and gives where the next field begins, or NULL
+ * where the line cannot be read.
+ */
 
 /* Any value, up to where a field ends. */
-static bool take_any(struct reading *r)
+static const char *take_any(struct reading *r, const char *p)
 {
-    struct slice value;
-    if (r->line.len && r->line.ptr[0] == '<') {
-        if (!take_bracketed(&r->line, &value))
-            return false;
-    } else {
-        take_plain(&r->line, &value);
-    }
-    return end_field(r, r->line.ptr);
+    if (p == r->end || *p != '<')
+        return next_field(plain_end(p, r->end), r->end);
+    p = bracketed_end(p, r->end);
+    return p ? next_field(p + 1, r->end) : NULL;
 }
 
-static bool take_to(struct reading *r)
+static const char *take_to(struct reading *r, const char *p)
 {
-    struct slice *s = &r->line;
-    if (s->len == 0 || s->ptr[0] != '<')
-        take_plain(s, &r->d->recipient);
-    else if (!take_bracketed(s, &r->d->recipient))
-        return false;
-    return end_field(r, s->ptr);
+    bool bracketed = p < r->end && *p == '<';
+    const char *close = bracketed ? bracketed_end(p, r->end) : plain_end(p, r->end);
+    if (!close)
+        return NULL;
+    r->d->recipient = slice_between(p + bracketed, close);
+    return next_field(close + bracketed, r->end);
 }
 
-static bool take_delay(struct reading *r)
+static const char *take_delay(struct reading *r, const char *p)
 {
-    const char *p = number_read(r->line.ptr, slice_end(r->line), &r->d->delay);
-    r->d->has_delay = end_field(r, p);
-    return r->d->has_delay || take_any(r);
+    const char *next = next_field(number_read(p, r->end, &r->d->delay), r->end);
+    r->d->has_delay = next;
+    return next ? next : take_any(r, p);
 }
 
 /* "0.25/0.01/0.04/0.16" and nothing behind it. */
-static bool take_delays(struct reading *r)
+static const char *take_delays(struct reading *r, const char *from)
 {
-    const char *p = r->line.ptr, *end = slice_end(r->line);
+    const char *p = from;
     for (int i = 0; p && i < DELAY_STAGES; i++) {
-        if (i && (p == end || *p++ != '/'))
+        if (i && (p == r->end || *p++ != '/'))
             p = NULL;
         else
-            p = number_read(p, end, &r->d->delays[i]);
+            p = number_read(p, r->end, &r->d->delays[i]);
     }
-    r->d->has_delays = end_field(r, p);
-    return r->d->has_delays || take_any(r);
+    const char *next = next_field(p, r->end);
+    r->d->has_delays = next;
+    return next ? next : take_any(r, from);
 }
 
-static bool take_dsn(struct reading *r)
+static const char *take_dsn(struct reading *r, const char *p)
 {
-    struct slice rest = r->line;
-    r->has_dsn = dsn_take(&rest, &r->d->dsn) && end_field(r, rest.ptr);
-    return r->has_dsn || take_any(r);
+    const char *next = next_field(dsn_read(p, r->end, &r->d->dsn), r->end);
+    r->has_dsn = next;
+    return next ? next : take_any(r, p);
 }
 
 /* This machine, as far as an address can tell: a socket's path or a loopback address. */
@@ -175,47 +168,45 @@ static bool is_this_machine(struct slice addr)
 }
 
 /* The line reaches behind the address: there is room to look at it in one step. */
-static void set_relay(struct reading *r, const struct peer *peer, const char *line_end)
+static void set_relay(struct reading *r, struct slice host, struct slice addr)
 {
     struct delivery *d = r->d;
     d->connected = true;
-    d->relay_host = peer->host;
-    d->local = r->service == POSTFIX_LMTP && is_this_machine(peer->addr);
+    d->relay_host = host;
+    d->local = r->service == POSTFIX_LMTP && is_this_machine(addr);
     /* An IPv4 address has neither; a socket's path has a slash and is no address. */
-    const char *end = slice_end(peer->addr);
-    const char *mark = scan_to2(peer->addr.ptr, line_end, ':', '/');
+    const char *end = slice_end(addr);
+    const char *mark = addr.len ? scan_to2(addr.ptr, r->end, ':', '/') : end;
     d->relay_ipv6 = mark < end && *mark == ':';
     if (mark >= end || d->relay_ipv6)
-        d->relay_ip = peer->addr;
+        d->relay_ip = addr;
 }
 
-/* "host[addr]:port" and a separator: as nearly every relay is written. */
-static bool take_relay_peer(struct reading *r)
+/* relay=none, or the name of a local agent's service; or a host without an address. */
+static const char *take_plain_relay(struct reading *r, const char *p)
 {
-    struct peer peer;
-    const char *from = r->line.ptr, *end = slice_end(r->line);
-    const char *open = scan_to3(from, end, '[', ',', ' ');
-    if (!end_field(r, postfix_peer_end(from, open, end, &peer)))
-        return false;
-    set_relay(r, &peer, end);
-    return true;
-}
-
-/* relay=host[addr]:port, relay=none, or the name of a local agent's service. */
-static bool take_relay(struct reading *r)
-{
-    struct slice value;
-    if (r->d->local)
-        return take_any(r);
-    if (take_relay_peer(r))
-        return true;
-    take_plain(&r->line, &value);
-    struct peer peer = {.host = value, .addr = slice_skip(value, value.len)};
+    const char *end = plain_end(p, r->end);
+    struct slice value = slice_between(p, end);
     if (value.len && !slice_eq(value, SLICE("none"))) {
+        struct peer peer = {.host = value, .addr = SLICE_NONE};
         postfix_take_peer(&value, &peer);
-        set_relay(r, &peer, slice_end(r->line));
+        set_relay(r, peer.host, peer.addr);
     }
-    return end_field(r, r->line.ptr);
+    return next_field(end, r->end);
+}
+
+/* "host[addr]:port", as nearly every relay is written. */
+static const char *take_relay(struct reading *r, const char *p)
+{
+    if (r->d->local)
+        return take_any(r, p);
+    const char *open = scan_to3(p, r->end, '[', ',', ' ');
+    const char *close = postfix_peer_close(p, open, r->end);
+    const char *next = close ? next_field(postfix_peer_end(close, r->end), r->end) : NULL;
+    if (!next)
+        return take_plain_relay(r, p);
+    set_relay(r, slice_between(p, open), slice_between(open + 1, close));
+    return next;
 }
 
 /* The fields that count, in their usual order; versions add and reorder them. */
@@ -227,56 +218,58 @@ static bool take_relay(struct reading *r)
     FIELD("delays=", take_delays)                                                                  \
     FIELD("dsn=", take_dsn)
 
-/* Takes one "key=value" off, whichever it is. */
-static bool take_field(struct reading *r)
+#define AT(key) slice_starts(slice_between(p, r->end), SLICE(key))
+
+/* One "key=value", whichever it is. */
+static const char *take_field(struct reading *r, const char *p)
 {
 #define FIELD(key, take)                                                                           \
-    if (slice_take(&r->line, SLICE(key)))                                                          \
-        return take(r);
+    if (AT(key))                                                                                   \
+        return take(r, p + sizeof(key) - 1);
     FIELDS(FIELD)
 #undef FIELD
-    size_t len = key_length(r->line.ptr, slice_end(r->line));
-    r->line = slice_skip(r->line, len + 1);
-    return len > 0 && take_any(r);
+    size_t len = key_length(p, r->end);
+    return len ? take_any(r, p + len + 1) : NULL;
 }
 
 /*
- * Reads fields up to status=, which is the last: what stands in parentheses behind
- * it is quoted from a remote, and no field is looked for there. The usual order is
- * tried first, key by key, since that is what a log is full of.
+ * Reads fields up to status=, which is the last, and gives where its value begins: what
+ * stands in parentheses there is quoted from a remote, and no field is looked for in it.
+ * The usual order is tried first, key by key, since that is what a log is full of.
  */
-static bool take_fields(struct reading *r)
+static const char *take_fields(struct reading *r, const char *p)
 {
 #define FIELD(key, take)                                                                           \
-    if (slice_take(&r->line, SLICE(key)) && !take(r))                                              \
-        return false;
+    if (AT(key) && !(p = take(r, p + sizeof(key) - 1)))                                            \
+        return NULL;
     FIELDS(FIELD)
 #undef FIELD
-    while (!slice_take(&r->line, SLICE("status="))) {
-        if (!take_field(r))
-            return false;
+    while (!AT("status=")) {
+        p = take_field(r, p);
+        if (!p)
+            return NULL;
     }
-    return true;
+    return p + sizeof("status=") - 1;
 }
+#undef AT
 
 /* "sent (250 ok)": the word decides what happened, the text is somebody's quotation. */
-static enum event_kind take_status(struct reading *r)
+static enum event_kind take_status(struct reading *r, const char *p, struct slice *text)
 {
     enum event_kind kind = EVENT_NONE;
-    struct slice *s = &r->line;
+    struct slice s = slice_between(p, r->end);
     for (size_t i = 0; i < sizeof(status_rows) / sizeof(status_rows[0]); i++) {
-        if (slice_take(s, status_rows[i].word)) {
+        if (slice_take(&s, status_rows[i].word)) {
             r->d->status = status_rows[i].status;
             kind = status_rows[i].kind;
             break;
         }
     }
-    if (!slice_take(s, SLICE(" ")) && s->len)
+    if (!slice_take(&s, SLICE(" ")) && s.len)
         return EVENT_NONE;
-    slice_take(s, SLICE("("));
-    if (!r->cut && slice_ends(*s, SLICE(")")))
-        s->len--;
-    r->text = *s;
+    slice_take(&s, SLICE("("));
+    s.len -= !r->cut && s.len && s.ptr[s.len - 1] == ')';
+    *text = s;
     return kind;
 }
 
@@ -305,16 +298,16 @@ static bool tried_this_machine(enum postfix_service service, const struct delive
            postfix_take_peer(&text, &peer) && is_this_machine(peer.addr);
 }
 
-static void read_result(const struct reading *r)
+static void read_result(const struct reading *r, struct slice text)
 {
     struct delivery *d = r->d;
     bool remote = r->service <= POSTFIX_LMTP;
     if (d->status == STATUS_SENT || d->status == STATUS_DELIVERABLE) {
-        d->reply = r->text;
-        d->code = remote ? reply_code(r->text) : 0;
+        d->reply = text;
+        d->code = remote ? reply_code(text) : 0;
     } else {
-        postfix_failure_text(r->text, r->cut, r->service, d);
-        d->local = d->local || tried_this_machine(r->service, d, r->text);
+        postfix_failure_text(text, r->cut, r->service, d);
+        d->local = d->local || tried_this_machine(r->service, d, text);
     }
     if (!r->has_dsn)
         d->dsn = infer_dsn(d);
@@ -324,7 +317,9 @@ static void read_result(const struct reading *r)
 static void correlate_delivery(struct postfix *p, struct slice queue_id, struct delivery *d)
 {
     enum attempt attempt = correlate_attempt(p->correlate, queue_id, d->recipient);
-    uint64_t waited = d->has_delays ? d->delays[DELAY_BEFORE_QUEUE] : d->delay;
+    uint64_t waited = d->has_delays  ? d->delays[DELAY_BEFORE_QUEUE]
+                      : d->has_delay ? d->delay
+                                     : 0;
     d->first = attempt == ATTEMPT_FIRST || (attempt == ATTEMPT_UNKNOWN && waited < RETRY_SECONDS);
     if (d->status != STATUS_DEFERRED)
         return;
@@ -343,24 +338,24 @@ enum outcome postfix_delivery(struct postfix *p, enum postfix_service service,
                               const struct envelope *env, struct slice rest, struct event *out)
 {
     struct delivery *d = &out->delivery;
+    struct slice text = SLICE_NONE;
     struct reading r = {
-        .line = rest,
+        .end = slice_end(rest),
         .service = service,
         .cut = env->text.len >= POSTFIX_RECORD_MAX,
         .d = d,
     };
-    *d = (struct delivery){.local = service >= POSTFIX_LOCAL && service <= POSTFIX_DISCARD};
-    out->kind = EVENT_NONE;
-    if (!take_fields(&r))
-        return OUTCOME_MALFORMED;
-    out->kind = take_status(&r);
+    delivery_reset(d);
+    d->local = service >= POSTFIX_LOCAL && service <= POSTFIX_DISCARD;
+    const char *status = take_fields(&r, rest.ptr);
+    out->kind = status ? take_status(&r, status, &text) : EVENT_NONE;
     if (out->kind == EVENT_NONE)
         return OUTCOME_MALFORMED;
     d->domain = domain_canonical(address_domain(d->recipient), p->domain);
     /* lmtp(8) and smtp(8) may share a syslog_name, but not the address that they bind. */
     d->origin = service == POSTFIX_LMTP ? env->program
                                         : slice_head(env->program, slice_rfind(env->program, '/'));
-    read_result(&r);
+    read_result(&r, text);
     if (out->kind == EVENT_DELIVERY)
         correlate_delivery(p, out->queue_id, d);
     return OUTCOME_EVENT;

@@ -42,7 +42,7 @@ static inline const char *behind_pid(const char *open, const char *end)
  * such tag stands at p. A bare word is no tag: it may be a host or the beginning of
  * the text.
  */
-static inline const char *read_tag(const char *p, const char *end, struct slice *program)
+ALWAYS_INLINE const char *read_tag(const char *p, const char *end, struct slice *program)
 {
     const char *from = p;
     p = scan_to3(p, end, '[', ':', ' ');

@@ -59,11 +59,32 @@ static bool take_number(struct dict *dict, uint16_t *number)
     return true;
 }
 
+static struct slice cut_value(struct slice value)
+{
+    return slice_head(value, DICT_VALUE_MAX);
+}
+
+uint64_t dict_hash(const struct dict *dict, struct slice value)
+{
+    return hash_slice(cut_value(value), dict->seed);
+}
+
+uint16_t dict_expect(const struct dict *dict, uint64_t hash)
+{
+    uint16_t at = dict->index[(uint32_t)hash & dict->mask];
+    uint16_t number = at ? (uint16_t)(at - 1) : 0;
+    __builtin_prefetch(&dict->values[number]);
+    return number;
+}
+
 uint16_t dict_try(struct dict *dict, struct slice value)
 {
-    if (value.len > DICT_VALUE_MAX)
-        value.len = DICT_VALUE_MAX;
-    uint64_t hash = hash_slice(value, dict->seed);
+    return dict_try_hashed(dict, value, dict_hash(dict, value));
+}
+
+uint16_t dict_try_hashed(struct dict *dict, struct slice value, uint64_t hash)
+{
+    value = cut_value(value);
     uint32_t at = probe(dict, value, hash);
     if (dict->index[at])
         return (uint16_t)(dict->index[at] - 1);

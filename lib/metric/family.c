@@ -17,15 +17,16 @@ static bool is_foldable(uint8_t label)
 void family_init(struct family *f, const struct metric_row *row, uint64_t seed)
 {
     uint32_t size = 4;
+    bug_if(row->series >= UINT16_MAX);
     while (size < row->series * 2)
         size *= 2;
     *f = (struct family){.seed = seed, .limit = row->series, .mask = size - 1};
     f->reserve = row->series > 256 ? 64 : row->series / 4;
     struct buckets buckets = metric_buckets(row->type);
     f->width = buckets.count ? buckets.count + 2 : 1;
+    f->stride = (uint32_t)(sizeof(struct series) + f->width * sizeof(union series_value));
     f->index = must_calloc(size, sizeof(*f->index));
-    f->keys = must_calloc(f->limit, sizeof(*f->keys));
-    f->values = must_calloc((size_t)f->limit * f->width, sizeof(*f->values));
+    f->series = must_calloc(f->limit, f->stride);
     for (unsigned i = 0; i < row->label_count; i++)
         f->fold.value[i] = is_foldable(row->labels[i]) ? DICT_OTHER : 0;
 }
@@ -33,8 +34,7 @@ void family_init(struct family *f, const struct metric_row *row, uint64_t seed)
 void family_release(struct family *f)
 {
     free(f->index);
-    free(f->keys);
-    free(f->values);
+    free(f->series);
     *f = (struct family){0};
 }
 
@@ -52,9 +52,15 @@ static uint32_t key_hash(const struct family *f, const struct series_key *key)
 static uint32_t probe(const struct family *f, const struct series_key *key)
 {
     uint32_t at = key_hash(f, key) & f->mask;
-    while (f->index[at] && memcmp(&f->keys[f->index[at] - 1], key, sizeof(*key)) != 0)
+    while (f->index[at] && memcmp(&family_series(f, f->index[at] - 1u)->key, key, sizeof(*key)) != 0)
         at = (at + 1) & f->mask;
     return at;
+}
+
+void family_expect(const struct family *f, const struct series_key *key)
+{
+    uint16_t number = f->index[key_hash(f, key) & f->mask];
+    __builtin_prefetch(family_series(f, number ? number - 1u : 0), 1);
 }
 
 /* The number of a series, made if fewer than `limit` are there; UINT32_MAX if not. */
@@ -62,11 +68,11 @@ static uint32_t find_or_add(struct family *f, const struct series_key *key, uint
 {
     uint32_t at = probe(f, key);
     if (f->index[at])
-        return f->index[at] - 1;
+        return f->index[at] - 1u;
     if (f->count >= limit)
         return UINT32_MAX;
-    f->keys[f->count] = *key;
-    f->index[at] = ++f->count;
+    family_series(f, f->count)->key = *key;
+    f->index[at] = (uint16_t)++f->count;
     return f->count - 1;
 }
 
@@ -87,16 +93,16 @@ union series_value *family_at(struct family *f, const struct series_key *key)
         number = find_or_add(f, &folded, f->limit);
     }
     bug_if(number == UINT32_MAX);
-    return f->values + (size_t)number * f->width;
+    return family_series(f, number)->values;
 }
 
 /* Adds a series' values to those of the same labels with `position` folded. */
 static void pour(struct family *f, uint32_t number, unsigned position)
 {
-    struct series_key key = f->keys[number];
+    struct series_key key = family_series(f, number)->key;
     key.value[position] = DICT_OTHER;
     union series_value *to = family_at(f, &key);
-    const union series_value *from = f->values + (size_t)number * f->width;
+    const union series_value *from = family_series(f, number)->values;
     for (uint32_t i = 0; i < f->width; i++)
         to[i].n += from[i].n;
 }
@@ -105,17 +111,15 @@ static void pour(struct family *f, uint32_t number, unsigned position)
 static void compact(struct family *f, unsigned position, const uint8_t *marks)
 {
     uint32_t kept = 0;
-    size_t bytes = f->width * sizeof(*f->values);
     memset(f->index, 0, ((size_t)f->mask + 1) * sizeof(*f->index));
     for (uint32_t i = 0; i < f->count; i++) {
-        if (marks[f->keys[i].value[position]] != TOPN_KEEP)
+        if (marks[family_series(f, i)->key.value[position]] != TOPN_KEEP)
             continue;
-        f->keys[kept] = f->keys[i];
-        memmove(f->values + (size_t)kept * f->width, f->values + (size_t)i * f->width, bytes);
-        f->index[probe(f, &f->keys[kept])] = kept + 1;
+        memmove(family_series(f, kept), family_series(f, i), f->stride);
+        f->index[probe(f, &family_series(f, kept)->key)] = (uint16_t)(kept + 1);
         kept++;
     }
-    memset(f->values + (size_t)kept * f->width, 0, (f->count - kept) * bytes);
+    memset(family_series(f, kept), 0, (size_t)(f->count - kept) * f->stride);
     f->count = kept;
 }
 
@@ -123,7 +127,7 @@ void family_apply(struct family *f, unsigned position, const uint8_t *marks)
 {
     uint32_t before = f->count, marked = 0;
     for (uint32_t i = 0; i < before; i++) {
-        uint8_t mark = marks[f->keys[i].value[position]];
+        uint8_t mark = marks[family_series(f, i)->key.value[position]];
         marked += mark != TOPN_KEEP;
         if (mark == TOPN_FOLD || mark == TOPN_EVICT)
             pour(f, i, position);

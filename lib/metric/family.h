@@ -6,6 +6,13 @@
 
 #include "mailvane/metric/metrics.h"
 
+/* A series: its labels, and behind them its values, so that both are fetched at once. */
+struct series {
+    struct series_key key;
+    uint64_t spare; /* a counter's series fills half a cache line */
+    union series_value values[];
+};
+
 struct family {
     uint64_t seed;
     uint32_t limit;   /* series at most */
@@ -13,15 +20,23 @@ struct family {
     uint32_t count;
     uint32_t width; /* union series_value a series */
     uint32_t mask;
-    uint32_t *index; /* number + 1; 0 is free */
-    struct series_key *keys;
-    union series_value *values;
+    uint32_t stride; /* bytes a series */
+    uint16_t *index; /* number + 1; 0 is free */
+    char *series;
     struct series_key fold; /* DICT_OTHER where a label's value may be folded, else 0 */
     uint64_t folded;        /* label sets that had to be folded */
 };
 
 void family_init(struct family *f, const struct metric_row *row, uint64_t seed);
 void family_release(struct family *f);
+
+static inline struct series *family_series(const struct family *f, uint32_t number)
+{
+    return (struct series *)(void *)(f->series + (size_t)number * f->stride);
+}
+
+/* Has a series fetched into the cache that will be counted soon. */
+void family_expect(const struct family *f, const struct series_key *key);
 
 /* The values of a series, which is made if need be; folded where there is no room. */
 union series_value *family_at(struct family *f, const struct series_key *key);

@@ -148,17 +148,27 @@ static void apply_marks(struct metrics *m)
     topn_forget(&m->domains);
 }
 
-uint16_t metrics_domain(struct metrics *m, struct slice domain)
+uint64_t metrics_expect_domain(const struct metrics *m, struct slice domain)
+{
+    return topn_expect(&m->domains, domain);
+}
+
+uint16_t metrics_domain(struct metrics *m, struct slice domain, uint64_t hash)
 {
     if (domain.len == 0)
         return DICT_EMPTY;
-    uint16_t number = topn_touch(&m->domains, domain);
+    uint16_t number = topn_touch(&m->domains, domain, hash);
     if (number == 0) {
         topn_prune(&m->domains);
         apply_marks(m);
-        number = topn_touch(&m->domains, domain);
+        number = topn_touch(&m->domains, domain, hash);
     }
     return number ? number : DICT_OTHER;
+}
+
+void metrics_expect(const struct metrics *m, enum metric id, const struct series_key *key)
+{
+    family_expect(&m->families[id], key);
 }
 
 void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n)
@@ -229,8 +239,8 @@ const union series_value *metrics_series(const struct metrics *m, enum metric id
 {
     const struct family *f = &m->families[id];
     bug_if(number >= f->count);
-    *key = f->keys[number];
-    return f->values + (size_t)number * f->width;
+    *key = family_series(f, number)->key;
+    return family_series(f, number)->values;
 }
 
 struct slice metrics_label_text(const struct metrics *m, enum label label, uint16_t number)

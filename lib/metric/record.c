@@ -207,16 +207,19 @@ static void record_delivery(struct recorder *r, const struct event *event)
 {
     const struct delivery *d = &event->delivery;
     struct metrics *m = r->metrics;
+    uint64_t hash = metrics_expect_domain(m, d->domain);
     uint16_t provider = provider_number(r, d->provider);
     uint16_t ip = metrics_label(m, LABEL_SENDING_IP, d->sending_ip);
     uint16_t status = r->status[d->status];
     uint16_t dsn = dsn_number(r, d->dsn);
-    uint16_t domain = metrics_domain(m, d->domain);
+    uint16_t domain = metrics_domain(m, d->domain, hash);
+    struct series_key by_domain = series_key_of(domain, provider, ip, status, dsn);
+    metrics_expect(m, METRIC_DOMAIN_DELIVERIES, &by_domain);
     const struct result_series *result = result_of(r, provider, ip, status, dsn);
     result->deliveries->n++;
     result->first->n += d->first;
-    metrics_add(m, METRIC_DOMAIN_DELIVERIES, series_key_of(domain, provider, ip, status, dsn), 1);
     record_delays(r, d, provider);
+    metrics_add(m, METRIC_DOMAIN_DELIVERIES, by_domain, 1);
     if (d->status != STATUS_SENT)
         record_failure(r, d, provider, ip);
 }

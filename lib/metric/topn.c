@@ -27,9 +27,17 @@ void topn_release(struct topn *topn)
     *topn = (struct topn){0};
 }
 
-uint16_t topn_touch(struct topn *topn, struct slice name)
+uint64_t topn_expect(const struct topn *topn, struct slice name)
 {
-    uint16_t number = dict_try(&topn->dict, name);
+    uint64_t hash = dict_hash(&topn->dict, name);
+    uint16_t number = dict_expect(&topn->dict, hash);
+    __builtin_prefetch(&topn->slots[number], 1);
+    return hash;
+}
+
+uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash)
+{
+    uint16_t number = dict_try_hashed(&topn->dict, name, hash);
     if (number <= DICT_OTHER)
         return number;
     struct topn_slot *slot = &topn->slots[number];

@@ -66,7 +66,7 @@ static inline unsigned scan_eight(const uint32_t words[8], uint32_t want)
 }
 
 /* Where one of a, b and c first stands in [p, end); end where none does. */
-__attribute__((always_inline)) static inline const char *scan_to3(const char *p, const char *end, char a, char b, char c)
+ALWAYS_INLINE const char *scan_to3(const char *p, const char *end, char a, char b, char c)
 {
 #ifdef __SSE2__
     const __m128i va = _mm_set1_epi8(a), vb = _mm_set1_epi8(b), vc = _mm_set1_epi8(c);

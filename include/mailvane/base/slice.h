@@ -13,6 +13,12 @@
 #include <stdint.h>
 #include <string.h>
 
+/*
+ * For what is a few instructions once its arguments are known, and a call with all of them
+ * where the compiler has run out of patience.
+ */
+#define ALWAYS_INLINE __attribute__((always_inline)) static inline
+
 struct slice {
     const char *ptr;
     size_t len;
@@ -68,7 +74,7 @@ static inline uint32_t bytes_load4(const char *p)
  * memcmp() == 0, without the call: names, keywords and the heads of lines are short.
  * The last word overlaps the one before it, so that no length needs a loop over bytes.
  */
-__attribute__((always_inline)) static inline bool bytes_equal(const char *a, const char *b, size_t len)
+ALWAYS_INLINE bool bytes_equal(const char *a, const char *b, size_t len)
 {
     if (len >= 8) {
         for (size_t i = 0; i + 8 < len; i += 8) {
@@ -83,12 +89,12 @@ __attribute__((always_inline)) static inline bool bytes_equal(const char *a, con
     return len == 0 || (a[0] == b[0] && a[len / 2] == b[len / 2] && a[len - 1] == b[len - 1]);
 }
 
-static inline bool slice_eq(struct slice a, struct slice b)
+ALWAYS_INLINE bool slice_eq(struct slice a, struct slice b)
 {
     return a.len == b.len && bytes_equal(a.ptr, b.ptr, a.len);
 }
 
-static inline bool slice_starts(struct slice s, struct slice prefix)
+ALWAYS_INLINE bool slice_starts(struct slice s, struct slice prefix)
 {
     return s.len >= prefix.len && bytes_equal(s.ptr, prefix.ptr, prefix.len);
 }
@@ -100,7 +106,7 @@ static inline bool slice_ends(struct slice s, struct slice suffix)
 }
 
 /* What follows the first n bytes; empty where there are fewer. */
-static inline struct slice slice_skip(struct slice s, size_t n)
+ALWAYS_INLINE struct slice slice_skip(struct slice s, size_t n)
 {
     return n >= s.len ? slice_of(slice_end(s), 0) : slice_of(s.ptr + n, s.len - n);
 }
@@ -112,7 +118,7 @@ static inline struct slice slice_head(struct slice s, size_t n)
 }
 
 /* Takes the prefix off and says whether it was there. */
-static inline bool slice_take(struct slice *s, struct slice prefix)
+ALWAYS_INLINE bool slice_take(struct slice *s, struct slice prefix)
 {
     if (!slice_starts(*s, prefix))
         return false;

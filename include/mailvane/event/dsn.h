@@ -30,6 +30,8 @@ static inline bool dsn_equal(struct dsn a, struct dsn b)
  * and no dot follows, so that 5.7.4 is never read out of 5.7.40 or 5.7.4.1.
  */
 bool dsn_take(struct slice *s, struct dsn *out);
+/* The same at `from`: where it ends, NULL where there is none. */
+const char *dsn_read(const char *from, const char *end, struct dsn *out);
 /* The whole of s, nothing else. */
 bool dsn_parse(struct slice s, struct dsn *out);
 /* The code as text; returns its length. */

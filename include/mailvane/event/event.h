@@ -105,22 +105,49 @@ struct delivery {
     bool relay_ipv6;  /* relay_ip is an IPv6 address */
     bool has_delay;   /* delay counts */
     bool has_delays;  /* delays counts */
-    uint64_t delay;   /* microseconds since arrival */
-    uint64_t delays[DELAY_STAGES]; /* microseconds */
-    struct slice recipient;        /* whole address as logged: personal data */
-    struct slice domain;           /* as the label is: base/domain.h */
+    struct slice recipient; /* whole address as logged: personal data */
+    struct slice domain;    /* as the label is: base/domain.h */
     struct slice relay_host;
     struct slice relay_ip;
     struct slice tried_host; /* where relay_host is empty: the host that the text names */
     struct slice reply;      /* the remote's words, else the MTA's own */
     struct slice origin;     /* what the sending address is looked up by: syslog_name */
-    struct slice provider;   /* filled after parsing */
     struct slice sending_ip; /* from the log, else filled after parsing */
-    /* Of a failure, filled after parsing; texts that live as long as the process does. */
+    /* Undefined where nothing says that they count. */
+    uint64_t delay;                /* microseconds since arrival */
+    uint64_t delays[DELAY_STAGES]; /* microseconds */
+    /* Filled after parsing; a failure's are texts that live as long as the process does. */
+    struct slice provider;
     struct slice cause;
     struct slice owner;
     struct slice list; /* the block list that is named */
 };
+
+/*
+ * Empties what a parser fills, and leaves alone what is undefined until then. One by one:
+ * to clear the whole takes a tenth of the time that it takes to parse a delivery.
+ */
+static inline void delivery_reset(struct delivery *d)
+{
+    d->status = (enum status)0;
+    d->phase = (enum phase)0;
+    d->dsn = (struct dsn){0};
+    d->code = 0;
+    d->local = false;
+    d->first = false;
+    d->connected = false;
+    d->relay_ipv6 = false;
+    d->has_delay = false;
+    d->has_delays = false;
+    d->recipient = SLICE_NONE;
+    d->domain = SLICE_NONE;
+    d->relay_host = SLICE_NONE;
+    d->relay_ip = SLICE_NONE;
+    d->tried_host = SLICE_NONE;
+    d->reply = SLICE_NONE;
+    d->origin = SLICE_NONE;
+    d->sending_ip = SLICE_NONE;
+}
 
 struct event {
     enum event_kind kind;

@@ -40,6 +40,11 @@ uint16_t dict_intern(struct dict *dict, struct slice value);
 
 /* The same, but says "no room" with 0, so that the caller can make some. */
 uint16_t dict_try(struct dict *dict, struct slice value);
+/* The same in three steps, so that memory is fetched while something else is done. */
+uint64_t dict_hash(const struct dict *dict, struct slice value);
+/* The number that it probably is, of which the value is being fetched into the cache. */
+uint16_t dict_expect(const struct dict *dict, uint64_t hash);
+uint16_t dict_try_hashed(struct dict *dict, struct slice value, uint64_t hash);
 /* Frees a number; what holds it must have been dealt with before. */
 void dict_remove(struct dict *dict, uint16_t number);
 

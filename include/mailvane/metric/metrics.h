@@ -107,7 +107,14 @@ void metrics_free(struct metrics *m);
 /* The number of a label value. */
 uint16_t metrics_label(struct metrics *m, enum label label, struct slice value);
 /* The number of a recipient domain, DICT_OTHER for one that is not among the busiest. */
-uint16_t metrics_domain(struct metrics *m, struct slice domain);
+uint16_t metrics_domain(struct metrics *m, struct slice domain, uint64_t hash);
+/*
+ * The hash that metrics_domain() wants. Like metrics_expect() it has fetched into the
+ * cache what is looked at then: the tables are larger than it, and whoever asks early has
+ * no need to wait.
+ */
+uint64_t metrics_expect_domain(const struct metrics *m, struct slice domain);
+void metrics_expect(const struct metrics *m, enum metric id, const struct series_key *key);
 
 void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n);
 /* Gauges, and counters whose value is kept elsewhere. */

@@ -54,8 +54,11 @@ struct topn {
 void topn_init(struct topn *topn, uint32_t limit, uint64_t seed);
 void topn_release(struct topn *topn);
 
+/* The hash of a name; what topn_touch() looks at is being fetched into the cache. */
+uint64_t topn_expect(const struct topn *topn, struct slice name);
+
 /* Counts a name and gives its number; 0: the table is full, topn_prune is due. */
-uint16_t topn_touch(struct topn *topn, struct slice name);
+uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash);
 
 /* Marks what is let go to make room (EVICT). The caller applies the marks, then calls topn_forget.
  */
