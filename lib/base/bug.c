@@ -1,6 +1,7 @@
 #include "mailvane/base/bug.h"
 
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,23 @@ void *must_calloc(size_t count, size_t size)
     void *ptr = calloc(count ? count : 1, size ? size : 1);
     bug_if(!ptr);
     return ptr;
+}
+
+/* The byte before it says how far it lies behind what was allocated. */
+void *lines_calloc(size_t count, size_t size)
+{
+    bug_if(size && count > (SIZE_MAX - CACHE_LINE) / size);
+    char *raw = must_calloc(count * size + CACHE_LINE, 1);
+    size_t offset = CACHE_LINE - ((uintptr_t)raw & (CACHE_LINE - 1));
+    raw[offset - 1] = (char)offset;
+    return raw + offset;
+}
+
+void lines_free(void *ptr)
+{
+    char *at = ptr;
+    if (at)
+        free(at - at[-1]);
 }
 
 void *must_realloc(void *ptr, size_t size)

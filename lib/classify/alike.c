@@ -20,22 +20,35 @@ static bool is_like_code(struct slice word)
            byte_is_digit(word.ptr[1]) && byte_is_digit(word.ptr[2]) && word.ptr[3] == '-';
 }
 
-/* Does it become "#" or "@", whatever stands around it? */
-static enum word_kind sure_kind(struct slice word, struct slice core)
+/* A word of a reply, with the classes of its bytes. */
+struct word {
+    struct slice whole;
+    struct slice core;
+    uint8_t seen;
+};
+
+static struct word word_at(const char *p, const char *end)
 {
-    uint8_t seen = 0;
-    word_end(word.ptr, slice_end(word), &seen);
-    enum word_kind kind = word_kind(core, seen);
-    bool sure = kind == WORD_ADDRESS || (kind == WORD_ID && core.len >= ID_MIN);
-    return sure && !is_like_code(word) ? kind : WORD_KEPT;
+    struct word word = {.seen = 0};
+    word.whole = slice_between(p, word_end(p, end, &word.seen));
+    word.core = word_core(word.whole);
+    return word;
 }
 
-static bool alike_words(struct slice a, struct slice b)
+/* Does it become "#" or "@", whatever stands around it? */
+static enum word_kind sure_kind(const struct word *word)
 {
-    struct slice core_a = word_core(a), core_b = word_core(b);
-    enum word_kind kind = sure_kind(a, core_a);
-    return kind != WORD_KEPT && kind == sure_kind(b, core_b) &&
-           slice_eq(slice_skip(a, core_a.len), slice_skip(b, core_b.len));
+    enum word_kind kind = word_kind(word->core, word->seen);
+    bool sure = kind == WORD_ADDRESS || (kind == WORD_ID && word->core.len >= ID_MIN);
+    return sure && !is_like_code(word->whole) ? kind : WORD_KEPT;
+}
+
+static bool alike_words(const struct word *a, const struct word *b)
+{
+    if (!slice_eq(slice_skip(a->whole, a->core.len), slice_skip(b->whole, b->core.len)))
+        return false;
+    enum word_kind kind = sure_kind(a);
+    return kind != WORD_KEPT && kind == sure_kind(b);
 }
 
 /* How many bytes the two have in common from here on, max at most. */
@@ -76,7 +89,6 @@ bool alike(struct slice known, struct slice fresh)
     const char *p = known.ptr, *end = slice_end(known);
     const char *behind = p; /* the last word that differed */
     const char *q = fresh.ptr, *fresh_end = slice_end(fresh);
-    uint8_t seen = 0;
     for (;;) {
         size_t room = (size_t)(end - p < fresh_end - q ? end - p : fresh_end - q);
         size_t same = common_length(p, q, room);
@@ -89,11 +101,10 @@ bool alike(struct slice known, struct slice fresh)
             p--;
             q--;
         }
-        const char *to = word_end(p, end, &seen), *fresh_to = word_end(q, fresh_end, &seen);
-        if (to == p || fresh_to == q || p == known.ptr ||
-            !alike_words(slice_between(p, to), slice_between(q, fresh_to)))
+        struct word a = word_at(p, end), b = word_at(q, fresh_end);
+        if (a.whole.len == 0 || b.whole.len == 0 || p == known.ptr || !alike_words(&a, &b))
             return false;
-        p = behind = to;
-        q = fresh_to;
+        p = behind = slice_end(a.whole);
+        q = slice_end(b.whole);
     }
 }

@@ -20,6 +20,9 @@ static bool is_host_byte(char c)
 
 struct slice own_host(struct slice text)
 {
+    /* Most replies begin with a code. */
+    if (text.len == 0 || byte_is_digit(text.ptr[0]))
+        return SLICE_NONE;
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         struct slice rest = text;
         if (!slice_take(&rest, shapes[i].before))

@@ -11,7 +11,7 @@
 
 #define OTHER         0 /* the name of hosts that no row knows */
 #define MEMO_SLOTS    1024
-#define MEMO_HOST_MAX 93 /* a longer host is searched each time */
+#define MEMO_HOST_MAX 61 /* a longer host is searched each time; a memo fills a cache line */
 
 #define TEXT_OF(number) TEXT(number)
 #define TEXT(number)    #number
@@ -30,12 +30,12 @@ struct memo {
 };
 
 struct providers {
+    _Alignas(CACHE_LINE) struct memo memos[MEMO_SLOTS];
     uint64_t seed;
     struct provider_index tiers[TIERS];
     struct provider_index names; /* from a name to its number */
     char name[PROVIDER_NAMES_MAX][PROVIDER_NAME_MAX + 1];
     uint8_t name_len[PROVIDER_NAMES_MAX];
-    struct memo memos[MEMO_SLOTS];
 };
 
 /* The number of a name, which is added where it is new; -1 where there are too many. */
@@ -122,7 +122,7 @@ static int load(struct providers *providers, enum tier tier, const char *name, s
 
 struct providers *providers_new(uint64_t seed)
 {
-    struct providers *providers = must_calloc(1, sizeof(*providers));
+    struct providers *providers = lines_calloc(1, sizeof(*providers));
     struct error err;
     providers->seed = seed;
     for (unsigned tier = 0; tier < TIERS; tier++)
@@ -140,7 +140,7 @@ void providers_free(struct providers *providers)
     for (unsigned tier = 0; tier < TIERS; tier++)
         provider_index_release(&providers->tiers[tier]);
     provider_index_release(&providers->names);
-    free(providers);
+    lines_free(providers);
 }
 
 int providers_load_text(struct providers *providers, const char *name, struct slice text,

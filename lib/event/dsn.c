@@ -13,7 +13,7 @@ static const char *read_number(const char *p, const char *end, unsigned *out)
     return p == from || p - from > 3 ? NULL : p;
 }
 
-const char *dsn_read(const char *from, const char *end, struct dsn *out)
+static const char *read_long_dsn(const char *from, const char *end, struct dsn *out)
 {
     unsigned subject, detail = 0;
     if (end - from < 5 || (from[0] != '2' && from[0] != '4' && from[0] != '5') || from[1] != '.')
@@ -29,6 +29,18 @@ const char *dsn_read(const char *from, const char *end, struct dsn *out)
     return p;
 }
 
+const char *dsn_read(const char *p, const char *end, struct dsn *out)
+{
+    /* "2.0.0", as most codes are. */
+    bool usual = end - p >= 5 && (p[0] == '2' || p[0] == '4' || p[0] == '5') && p[1] == '.' &&
+                 byte_is_digit(p[2]) && p[3] == '.' && byte_is_digit(p[4]) &&
+                 (end - p == 5 || (p[5] != '.' && !byte_is_digit(p[5])));
+    if (!usual)
+        return read_long_dsn(p, end, out);
+    *out = (struct dsn){(uint8_t)(p[0] - '0'), (uint16_t)(p[2] - '0'), (uint16_t)(p[4] - '0')};
+    return p + 5;
+}
+
 bool dsn_take(struct slice *s, struct dsn *out)
 {
     const char *end = slice_end(*s);
@@ -40,13 +52,6 @@ bool dsn_take(struct slice *s, struct dsn *out)
 
 bool dsn_parse(struct slice s, struct dsn *out)
 {
-    const char *p = s.ptr;
-    /* "2.0.0", as most codes are. */
-    if (s.len == 5 && (p[0] == '2' || p[0] == '4' || p[0] == '5') && p[1] == '.' && p[3] == '.' &&
-        byte_is_digit(p[2]) && byte_is_digit(p[4])) {
-        *out = (struct dsn){(uint8_t)(p[0] - '0'), (uint16_t)(p[2] - '0'), (uint16_t)(p[4] - '0')};
-        return true;
-    }
     return dsn_take(&s, out) && s.len == 0;
 }
 

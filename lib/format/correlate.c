@@ -1,7 +1,5 @@
 #include "correlate.h"
 
-#include <stdlib.h>
-
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/base/scan.h"
@@ -45,23 +43,23 @@ struct destination_set {
 };
 
 struct correlate {
+    _Alignas(CACHE_LINE) uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
+    _Alignas(CACHE_LINE) struct message_set messages[MESSAGE_SETS];
+    struct destination_set destinations[DESTINATION_SETS];
     uint64_t seed;
     uint32_t serial;
-    uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
-    struct message_set messages[MESSAGE_SETS];
-    struct destination_set destinations[DESTINATION_SETS];
 };
 
 struct correlate *correlate_new(uint64_t seed)
 {
-    struct correlate *c = must_calloc(1, sizeof(*c));
+    struct correlate *c = lines_calloc(1, sizeof(*c));
     c->seed = seed;
     return c;
 }
 
 void correlate_free(struct correlate *c)
 {
-    free(c);
+    lines_free(c);
 }
 
 /* The upper half tells entries of a set apart; 0 is kept for free ones. */
@@ -88,7 +86,9 @@ static struct place find(struct correlate *c, struct slice queue_id)
 
 void correlate_expect(const struct correlate *c, struct slice queue_id)
 {
-    __builtin_prefetch(&c->messages[hash_slice(queue_id, c->seed) % MESSAGE_SETS]);
+    const struct message_set *set = &c->messages[hash_slice(queue_id, c->seed) % MESSAGE_SETS];
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set->ways + WAYS / 2, 1);
 }
 
 /* Puts a new message into a free way of its set, or into the oldest one's. */

@@ -21,7 +21,8 @@ void dict_init(struct dict *dict, uint32_t limit, uint64_t seed)
     bug_if(limit < 2 || limit > DICT_LIMIT_MAX);
     *dict = (struct dict){.seed = seed, .limit = limit, .mask = index_size(limit) - 1};
     dict->index = must_calloc(dict->mask + 1, sizeof(*dict->index));
-    dict->values = must_calloc(limit, sizeof(*dict->values));
+    dict->values = lines_calloc(limit, sizeof(*dict->values));
+    dict->hashes = must_calloc(limit, sizeof(*dict->hashes));
     dict->free = must_calloc(limit, sizeof(*dict->free));
     bug_if(dict_try(dict, SLICE_NONE) != DICT_EMPTY);
     bug_if(dict_intern(dict, SLICE("other")) != DICT_OTHER);
@@ -30,18 +31,26 @@ void dict_init(struct dict *dict, uint32_t limit, uint64_t seed)
 void dict_release(struct dict *dict)
 {
     free(dict->index);
-    free(dict->values);
+    lines_free(dict->values);
+    free(dict->hashes);
     free(dict->free);
     *dict = (struct dict){0};
+}
+
+static uint16_t tag_of(uint64_t hash)
+{
+    return (uint16_t)(hash >> 48);
 }
 
 /* Where the value stands in the index, or the free place where it would. */
 static uint32_t probe(const struct dict *dict, struct slice value, uint64_t hash)
 {
     uint32_t at = (uint32_t)hash & dict->mask;
-    for (; dict->index[at]; at = (at + 1) & dict->mask) {
-        const struct dict_value *known = &dict->values[dict->index[at] - 1];
-        if (known->hash == hash && slice_eq(value, slice_of(known->text, known->len)))
+    for (; dict->index[at].number; at = (at + 1) & dict->mask) {
+        if (dict->index[at].tag != tag_of(hash))
+            continue;
+        const struct dict_value *known = &dict->values[dict->index[at].number - 1];
+        if (slice_eq(value, slice_of(known->text, known->len)))
             break;
     }
     return at;
@@ -71,7 +80,7 @@ uint64_t dict_hash(const struct dict *dict, struct slice value)
 
 uint16_t dict_expect(const struct dict *dict, uint64_t hash)
 {
-    uint16_t at = dict->index[(uint32_t)hash & dict->mask];
+    uint16_t at = dict->index[(uint32_t)hash & dict->mask].number;
     uint16_t number = at ? (uint16_t)(at - 1) : 0;
     __builtin_prefetch(&dict->values[number]);
     return number;
@@ -86,16 +95,16 @@ uint16_t dict_try_hashed(struct dict *dict, struct slice value, uint64_t hash)
 {
     value = cut_value(value);
     uint32_t at = probe(dict, value, hash);
-    if (dict->index[at])
-        return (uint16_t)(dict->index[at] - 1);
+    if (dict->index[at].number)
+        return (uint16_t)(dict->index[at].number - 1);
     uint16_t number;
     if (!take_number(dict, &number))
         return 0;
     struct dict_value *known = &dict->values[number];
-    known->hash = hash;
+    dict->hashes[number] = hash;
     known->len = (uint8_t)value.len;
     memcpy(known->text, value.ptr ? value.ptr : "", value.len);
-    dict->index[at] = (uint16_t)(number + 1);
+    dict->index[at] = (struct dict_place){.number = (uint16_t)(number + 1), .tag = tag_of(hash)};
     return number;
 }
 
@@ -110,22 +119,23 @@ uint16_t dict_intern(struct dict *dict, struct slice value)
 /* Open addressing without tombstones: what probed past the gap moves into it. */
 static void close_gap(struct dict *dict, uint32_t gap)
 {
-    for (uint32_t at = (gap + 1) & dict->mask; dict->index[at]; at = (at + 1) & dict->mask) {
-        uint32_t home = (uint32_t)dict->values[dict->index[at] - 1].hash & dict->mask;
+    for (uint32_t at = (gap + 1) & dict->mask; dict->index[at].number;
+         at = (at + 1) & dict->mask) {
+        uint32_t home = (uint32_t)dict->hashes[dict->index[at].number - 1] & dict->mask;
         if (((at - home) & dict->mask) < ((at - gap) & dict->mask))
             continue;
         dict->index[gap] = dict->index[at];
         gap = at;
     }
-    dict->index[gap] = 0;
+    dict->index[gap] = (struct dict_place){0};
 }
 
 void dict_remove(struct dict *dict, uint16_t number)
 {
     bug_if(number <= DICT_OTHER || number >= dict->count);
     struct dict_value *known = &dict->values[number];
-    uint32_t at = probe(dict, slice_of(known->text, known->len), known->hash);
-    bug_if(dict->index[at] != number + 1);
+    uint32_t at = probe(dict, slice_of(known->text, known->len), dict->hashes[number]);
+    bug_if(dict->index[at].number != number + 1);
     close_gap(dict, at);
     *known = (struct dict_value){0};
     dict->free[dict->free_count++] = number;

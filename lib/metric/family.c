@@ -26,7 +26,7 @@ void family_init(struct family *f, const struct metric_row *row, uint64_t seed)
     f->width = buckets.count ? buckets.count + 2 : 1;
     f->stride = (uint32_t)(sizeof(struct series) + f->width * sizeof(union series_value));
     f->index = must_calloc(size, sizeof(*f->index));
-    f->series = must_calloc(f->limit, f->stride);
+    f->series = lines_calloc(f->limit, f->stride);
     for (unsigned i = 0; i < row->label_count; i++)
         f->fold.value[i] = is_foldable(row->labels[i]) ? DICT_OTHER : 0;
 }
@@ -34,7 +34,7 @@ void family_init(struct family *f, const struct metric_row *row, uint64_t seed)
 void family_release(struct family *f)
 {
     free(f->index);
-    free(f->series);
+    lines_free(f->series);
     *f = (struct family){0};
 }
 

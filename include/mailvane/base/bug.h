@@ -19,6 +19,13 @@ _Noreturn void bug_abort(const char *file, int line, const char *what);
 
 /* calloc that does not fail; release with free(). */
 void *must_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+/*
+ * The same for a table whose entries shall not lie across cache lines: it begins with one.
+ * Release with lines_free(). Pages of a large one are there when they are touched first.
+ */
+void *lines_calloc(size_t count, size_t size) __attribute__((returns_nonnull));
+void lines_free(void *ptr);
+#define CACHE_LINE 64
 /* realloc that does not fail. */
 void *must_realloc(void *ptr, size_t size) __attribute__((returns_nonnull));
 /* strdup that does not fail. */

@@ -15,9 +15,14 @@
 #define DICT_VALUE_MAX 255 /* bytes; a longer value is cut */
 
 struct dict_value {
-    uint64_t hash;
     uint8_t len;
     char text[DICT_VALUE_MAX];
+};
+
+/* The tag tells nearly all values apart without a look at them. */
+struct dict_place {
+    uint16_t number; /* + 1; 0: free */
+    uint16_t tag;    /* of the value's hash */
 };
 
 struct dict {
@@ -27,8 +32,9 @@ struct dict {
     uint32_t mask;
     uint32_t free_count;
     uint16_t *free;            /* numbers that were removed */
-    uint16_t *index;           /* open addressing: number + 1; 0 is free */
+    struct dict_place *index;  /* open addressing */
     struct dict_value *values; /* by number */
+    uint64_t *hashes;          /* likewise */
 };
 
 /* limit from 2 to 65000. */
