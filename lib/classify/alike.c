@@ -13,17 +13,19 @@ bool alike_allowed(struct slice known)
     return quoted_never(known);
 }
 
-/* "550-...": may be the code of a further line. */
+/* "550-..." or "550": may be the code of a further line. */
 static bool is_like_code(struct slice word)
 {
-    return word.len > 3 && (word.ptr[0] == '4' || word.ptr[0] == '5') &&
-           byte_is_digit(word.ptr[1]) && byte_is_digit(word.ptr[2]) && word.ptr[3] == '-';
+    return word.len >= 3 && (word.ptr[0] == '4' || word.ptr[0] == '5') &&
+           byte_is_digit(word.ptr[1]) && byte_is_digit(word.ptr[2]) &&
+           (word.len == 3 || word.ptr[3] == '-');
 }
 
-/* A word of a reply, with the classes of its bytes. */
+/* A word of a reply, with the classes of its bytes, and what stands behind its core. */
 struct word {
     struct slice whole;
     struct slice core;
+    struct slice behind;
     uint8_t seen;
 };
 
@@ -32,14 +34,16 @@ static struct word word_at(const char *p, const char *end)
     struct word word = {.seen = 0};
     word.whole = slice_between(p, word_end(p, end, &word.seen));
     word.core = word_core(word.whole);
+    word.behind = slice_between(slice_end(word.core), end);
     return word;
 }
 
 /* Does it become "#" or "@", whatever stands around it? */
 static enum word_kind sure_kind(const struct word *word)
 {
-    enum word_kind kind = word_kind(word->core, word->seen);
-    bool sure = kind == WORD_ADDRESS || (kind == WORD_ID && word->core.len >= ID_MIN);
+    bool span = word_is_span(word->core, word->behind);
+    enum word_kind kind = span ? WORD_ID : word_kind(word->core, word->seen);
+    bool sure = span || kind == WORD_ADDRESS || (kind == WORD_ID && word->core.len >= ID_MIN);
     return sure && !is_like_code(word->whole) ? kind : WORD_KEPT;
 }
 

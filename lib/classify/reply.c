@@ -123,11 +123,19 @@ static bool is_group(const struct writer *w, struct slice s)
     return true;
 }
 
-/* Writes one word. */
-static void put_word(struct writer *w, struct slice word, uint8_t seen)
+/* What becomes of a word's core, by what was written before it and what stands behind. */
+static enum word_kind kind_of(const struct writer *w, struct slice core, uint8_t seen,
+                              const char *end)
+{
+    bool id = core.len && (is_group(w, core) || word_is_span(core, slice_between(slice_end(core), end)));
+    return id ? WORD_ID : word_kind(core, seen);
+}
+
+/* Writes one word; the reply ends at `end`. */
+static void put_word(struct writer *w, struct slice word, uint8_t seen, const char *end)
 {
     struct slice core = word_core(word);
-    enum word_kind kind = core.len && is_group(w, core) ? WORD_ID : word_kind(core, seen);
+    enum word_kind kind = kind_of(w, core, seen, end);
     if (kind == WORD_ADDRESS)
         put(w, '@');
     else if (kind == WORD_KEPT)
@@ -255,7 +263,7 @@ static const char *rewrite_word(const struct reply *reply, struct writer *w, con
             return behind;
     }
     to = word_end(to, end, &seen);
-    put_word(w, slice_between(from, to), seen);
+    put_word(w, slice_between(from, to), seen, end);
     return to;
 }
 
@@ -269,7 +277,7 @@ static void drop_half_address(struct writer *w)
         w->len -= word;
 }
 
-/* Writes what stands before a host that our own MTA names, and "#" for the host; returns the rest. */
+/* Of our own MTA's words: writes what stands before the host, and "#" for that; returns the rest. */
 static struct slice put_own_host(struct writer *w, struct slice s)
 {
     struct slice host = own_host(s);
@@ -280,10 +288,11 @@ static struct slice put_own_host(struct writer *w, struct slice s)
     return slice_between(slice_end(host), slice_end(s));
 }
 
-static void normalise(struct reply *reply, struct slice s)
+static void normalise(struct reply *reply, struct slice s, bool our_words)
 {
     struct writer w = {.text = reply->text};
-    s = put_own_host(&w, s);
+    if (our_words)
+        s = put_own_host(&w, s);
     const char *start = s.ptr, *p = start, *end = slice_end(s);
     while (p < end && w.len < REPLY_TEXT_MAX) {
         p = copy_plain(&w, p, end);
@@ -312,5 +321,7 @@ void reply_read(struct reply *reply, struct slice raw, uint16_t code, struct dsn
     reply->code = code;
     reply->dsn = dsn;
     struct slice s = slice_trim(quoted_innermost(raw));
-    normalise(reply, slice_trim(take_codes(reply, s)));
+    struct slice text = take_codes(reply, s);
+    /* A server begins with a code. */
+    normalise(reply, slice_trim(text), text.ptr == s.ptr);
 }

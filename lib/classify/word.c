@@ -124,6 +124,20 @@ struct slice word_zone(struct slice s)
     return dots >= 2 && is_host(rest) ? rest : SLICE_NONE;
 }
 
+bool word_is_span(struct slice core, struct slice behind)
+{
+    static const struct slice units[] = {SLICE_INIT(" sec"), SLICE_INIT(" min"), SLICE_INIT(" hour"),
+                                         SLICE_INIT(" day")};
+    if (core.len == 0 || core.len > 3 ||
+        count_class(core.ptr, slice_end(core), DIGIT, core.len) < core.len)
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (slice_starts(behind, units[i]))
+            return true;
+    }
+    return false;
+}
+
 /* A word with a number in it: is it a code, or does it differ with every message? */
 static bool is_worth_keeping(struct slice s, uint8_t seen)
 {

@@ -19,6 +19,12 @@ struct slice word_core(struct slice word);
 /* seen: the classes of its bytes. */
 enum word_kind word_kind(struct slice core, uint8_t seen);
 
+/*
+ * A span of time, "300 seconds" and its like: how long to wait differs with each message.
+ * core is its number, whole what stands behind that in the reply.
+ */
+bool word_is_span(struct slice core, struct slice behind);
+
 /* Of a WORD_QUERY: the block list that is asked. */
 struct slice word_zone(struct slice core);
 

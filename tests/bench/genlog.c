@@ -92,7 +92,7 @@ static const struct reply replies[] = {
     {DEFERRED, "4.7.0", 15, false,
      "host $r[$i] refused to talk to me: 421 4.7.0 [TSS04] Mail from 203.0.113.10 is deferred for "
      "now: unexpected volume or complaints of users - 4.16.55.1; see "
-     "https://postmaster.example/$m"},
+     "https://postmaster.example/error-codes"},
     {DEFERRED, "4.2.2", 8, false,
      "host $r[$i] said: 452-4.2.2 The recipient's mailbox has no room left. Direct the recipient "
      "to "

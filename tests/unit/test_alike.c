@@ -15,8 +15,12 @@ static const char *const replies[] = {
     "from your IP address. a640c23a62f3a-8f2b5d - gsmtp",
     "450 4.2.0 <u@example.org>: Greylisted, see http://postgrey.example/help?x=20240101",
     "connect to mx1.example.net[2001:db8::25]:25: Connection timed out",
+    "lost connection with mx1.example.net[192.0.2.1] while receiving the initial server greeting",
+    "Host or domain name not found. Name service error for name=example.net type=A: Host not found",
     "554 5.7.1 Blocked using zen.spamhaus.org; 127.0.0.2 abcdefabcdef0123.zen.dq.spamhaus.net",
     "sorry, no mailbox here by that name (#5.1.1) id 4F2C41A2B9D-550-7",
+    "450 4.2.0 Greylisted, try again in 279 seconds, or in 5 minutes",
+    "451 wait 451 seconds, 4 hours or 10 days",
     "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719) "
     "[B1.eop.example.com]",
 };
@@ -99,6 +103,15 @@ static void test_pairs(void **state)
         {"a word less", "550 gone 1234567 x", "550 gone 1234567", false},
         {"another sign behind", "550 1234567: gone", "550 1234567; gone", false},
         {"a short number", "550 gone 12", "550 gone 13", false},
+        {"another span of time", "450 wait 79 seconds", "450 wait 8 seconds", true},
+        {"a span that may be a code", "450 wait 79 seconds", "450 wait 450 seconds", false},
+        {"a number of nothing", "450 wait 79 times", "450 wait 8 times", false},
+        {"another host of ours", "connect to a.example[192.0.2.1]:25: Connection refused",
+         "connect to mx2.b.example[198.51.100.7]:25: Connection refused", true},
+        {"another end of it", "connect to a.example[192.0.2.1]:25: Connection refused",
+         "connect to b.example[192.0.2.1]:25: Connection timed out", false},
+        {"a host of theirs", "450 connect to a.example[192.0.2.1]: no",
+         "450 connect to b.example[192.0.2.1]: no", false},
         {"an address for an id", "550 a@b.example gone", "550 1234567 gone", false},
     };
     (void)state;

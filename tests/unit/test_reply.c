@@ -150,6 +150,49 @@ static void test_lines_on_lines(void **state)
     expect_texts(rows, COUNT_OF(rows));
 }
 
+/* Hosts that our own MTA could not talk to are one; those that a server names are not. */
+static void test_own_hosts(void **state)
+{
+    (void)state;
+    static const struct text_row rows[] = {
+        {"connect", "connect to mx.example.net[192.0.2.1]:25: Connection refused",
+         "connect to #[#]:25: connection refused"},
+        {"an IPv6 address", "connect to mx.example.net[2001:db8::25]:25: No route to host",
+         "connect to #[#]:25: no route to host"},
+        {"lost", "lost connection with mx-1.example.net[192.0.2.1] while sending MAIL FROM",
+         "lost connection with #[#] while sending mail from"},
+        {"conversation", "conversation with mx.example.net[192.0.2.1] timed out while sending RCPT TO",
+         "conversation with #[#] timed out while sending rcpt to"},
+        {"no such name",
+         "Host or domain name not found. Name service error for name=example.net type=MX: Host not "
+         "found",
+         "host or domain name not found. name service error for name=# type=mx: host not found"},
+        {"no address behind it", "connect to mx.example.net: Connection refused",
+         "connect to mx.example.net: connection refused"},
+        {"no name", "connect to [192.0.2.1]:25: Connection refused",
+         "connect to [#]:25: connection refused"},
+        {"cut within the name", "connect to mx.example", "connect to mx.example"},
+        {"within a server's words", "450 connect to mx.example.net[192.0.2.1] first",
+         "connect to mx.example.net[#] first"},
+        {"a list's name", "554 blocked using zen.example.org[192.0.2.1]",
+         "blocked using zen.example.org[#]"},
+    };
+    expect_texts(rows, COUNT_OF(rows));
+}
+
+static void test_spans_of_time(void **state)
+{
+    (void)state;
+    static const struct text_row rows[] = {
+        {"seconds", "450 greylisted, wait 79 seconds", "greylisted, wait # seconds"},
+        {"one of four", "450 in 5 minutes, 1 hour or 30 days", "in # minutes, # hour or # days"},
+        {"no unit", "450 wait 79 times", "wait 79 times"},
+        {"a sign between", "450 wait 79, seconds", "wait 79, seconds"},
+        {"the code again", "451 wait 451 seconds", "wait seconds"},
+    };
+    expect_texts(rows, COUNT_OF(rows));
+}
+
 /* --- what is quoted ---------------------------------------------------------- */
 
 static const struct {
@@ -504,6 +547,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_lines_on_lines),
+        cmocka_unit_test(test_own_hosts),
+        cmocka_unit_test(test_spans_of_time),
         cmocka_unit_test(test_quoted),
         cmocka_unit_test(test_addresses_and_numbers),
         cmocka_unit_test(test_ipv6),

@@ -8,8 +8,9 @@
  * multi-line reply that repeats them.
  *
  * Then the text is normalised: ASCII, Latin-1 and Cyrillic letters in lower case, runs of
- * blanks and control bytes as one blank, every address as "@", and numbers, ids and
- * addresses of hosts as "#". What may be a code of somebody's stays: up to three digits,
+ * blanks and control bytes as one blank, every address as "@", and numbers, ids, spans of
+ * time, addresses of hosts and the hosts that our own MTA could not talk to as "#". What may
+ * be a code of somebody's stays: up to three digits,
  * enhanced codes, 127.x.x.x of block lists, short words with a number behind ("s3140",
  * "tss04"), host names. So the text of a refusal is the same for each message, and whoever
  * remembers a verdict by it cannot be wrong: it is all that the rules are shown.
