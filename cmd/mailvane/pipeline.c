@@ -69,7 +69,7 @@ static struct slice provider_of(struct pipeline *p, const struct delivery *d)
     return provider;
 }
 
-static struct verdict verdict_of(struct pipeline *p, const struct delivery *d)
+static const struct verdict *verdict_of(struct pipeline *p, const struct delivery *d)
 {
     const struct refusal refusal = {
         .provider = d->provider,
@@ -82,10 +82,10 @@ static struct verdict verdict_of(struct pipeline *p, const struct delivery *d)
 }
 
 /* The line of an expired message says nothing of what kept it in the queue. */
-static struct verdict verdict_of_expired(struct pipeline *p, struct slice queue_id)
+static enum cause cause_of_expired(struct pipeline *p, struct slice queue_id)
 {
     enum cause last = last_cause_of(p->last_causes, queue_id);
-    return (struct verdict){.cause = last != CAUSE_NONE ? last : CAUSE_EXPIRED};
+    return last != CAUSE_NONE ? last : CAUSE_EXPIRED;
 }
 
 /*
@@ -95,13 +95,18 @@ static struct verdict verdict_of_expired(struct pipeline *p, struct slice queue_
 __attribute__((noinline)) static void judge(struct pipeline *p, struct event *event)
 {
     struct delivery *d = &event->delivery;
-    struct verdict verdict =
-        d->status == STATUS_EXPIRED ? verdict_of_expired(p, event->queue_id) : verdict_of(p, d);
+    enum cause cause;
+    if (d->status == STATUS_EXPIRED) {
+        cause = cause_of_expired(p, event->queue_id);
+    } else {
+        const struct verdict *verdict = verdict_of(p, d);
+        cause = verdict->cause;
+        d->list = verdict->list;
+    }
     if (d->status == STATUS_DEFERRED)
-        last_cause_set(p->last_causes, event->queue_id, verdict.cause);
-    d->cause = slice_str(cause_rows[verdict.cause].name);
-    d->owner = slice_str(owner_words[cause_rows[verdict.cause].owner]);
-    d->list = verdict.list;
+        last_cause_set(p->last_causes, event->queue_id, cause);
+    d->cause = slice_str(cause_rows[cause].name);
+    d->owner = slice_str(owner_words[cause_rows[cause].owner]);
 }
 
 /* Fills in what the log leaves out. */

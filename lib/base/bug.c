@@ -1,7 +1,7 @@
 #include "mailvane/base/bug.h"
 
-#include <stdio.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -42,6 +42,16 @@ void strbuf_addf(struct strbuf *sb, const char *format, ...)
     sb->len += (size_t)len;
 }
 
+void strbuf_add_number(struct strbuf *sb, uint64_t n)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do
+        digits[--at] = (char)('0' + n % 10);
+    while (n /= 10);
+    strbuf_add(sb, digits + at, sizeof(digits) - at);
+}
+
 void strbuf_reset(struct strbuf *sb)
 {
     sb->len = 0;

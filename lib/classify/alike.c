@@ -21,38 +21,38 @@ static bool is_like_code(struct slice word)
            (word.len == 3 || word.ptr[3] == '-');
 }
 
-/* A word of a reply, with the classes of its bytes, and what stands behind its core. */
-struct word {
-    struct slice whole;
-    struct slice core;
-    struct slice behind;
-    uint8_t seen;
-};
-
-static struct word word_at(const char *p, const char *end)
+/*
+ * Does it become "#" or "@", whatever stands around it? seen: the classes of the word's
+ * bytes; behind: what follows its core in the reply.
+ */
+ALWAYS_INLINE enum word_kind sure_kind(struct slice word, struct slice core, uint8_t seen,
+                                       struct slice behind)
 {
-    struct word word = {.seen = 0};
-    word.whole = slice_between(p, word_end(p, end, &word.seen));
-    word.core = word_core(word.whole);
-    word.behind = slice_between(slice_end(word.core), end);
-    return word;
+    bool span = word_is_span(core, behind);
+    enum word_kind kind = span ? WORD_ID : word_kind(core, seen);
+    bool sure = span || kind == WORD_ADDRESS || (kind == WORD_ID && core.len >= ID_MIN);
+    return sure && !is_like_code(word) ? kind : WORD_KEPT;
 }
 
-/* Does it become "#" or "@", whatever stands around it? */
-static enum word_kind sure_kind(const struct word *word)
+/* Where two words that begin at p and q end, if both become the same; false if not. */
+ALWAYS_INLINE bool skip_words(const char **p, const char *end, const char **q,
+                              const char *fresh_end)
 {
-    bool span = word_is_span(word->core, word->behind);
-    enum word_kind kind = span ? WORD_ID : word_kind(word->core, word->seen);
-    bool sure = span || kind == WORD_ADDRESS || (kind == WORD_ID && word->core.len >= ID_MIN);
-    return sure && !is_like_code(word->whole) ? kind : WORD_KEPT;
-}
-
-static bool alike_words(const struct word *a, const struct word *b)
-{
-    if (!slice_eq(slice_skip(a->whole, a->core.len), slice_skip(b->whole, b->core.len)))
+    uint8_t seen_a = 0, seen_b = 0;
+    const char *to = word_end(*p, end, &seen_a), *fresh_to = word_end(*q, fresh_end, &seen_b);
+    struct slice a = slice_between(*p, to), b = slice_between(*q, fresh_to);
+    if (a.len == 0 || b.len == 0)
         return false;
-    enum word_kind kind = sure_kind(a);
-    return kind != WORD_KEPT && kind == sure_kind(b);
+    struct slice core_a = word_core(a), core_b = word_core(b);
+    if (!slice_eq(slice_skip(a, core_a.len), slice_skip(b, core_b.len)))
+        return false;
+    enum word_kind kind = sure_kind(a, core_a, seen_a, slice_between(slice_end(core_a), end));
+    if (kind == WORD_KEPT ||
+        kind != sure_kind(b, core_b, seen_b, slice_between(slice_end(core_b), fresh_end)))
+        return false;
+    *p = to;
+    *q = fresh_to;
+    return true;
 }
 
 /* How many bytes the two have in common from here on, max at most. */
@@ -105,10 +105,8 @@ bool alike(struct slice known, struct slice fresh)
             p--;
             q--;
         }
-        struct word a = word_at(p, end), b = word_at(q, fresh_end);
-        if (a.whole.len == 0 || b.whole.len == 0 || p == known.ptr || !alike_words(&a, &b))
+        if (p == known.ptr || !skip_words(&p, end, &q, fresh_end))
             return false;
-        p = behind = slice_end(a.whole);
-        q = slice_end(b.whole);
+        behind = p;
     }
 }

@@ -240,7 +240,7 @@ static uint64_t hash_of(const struct classifier *c, const struct rule_facts *fac
 }
 
 /* What the rules say, or said of this very text before. */
-static struct verdict judge_read(struct classifier *c, const struct refusal *refusal)
+static const struct verdict *judge_read(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
     struct rule_facts facts = facts_of(c, refusal, &reply);
@@ -248,11 +248,12 @@ static struct verdict judge_read(struct classifier *c, const struct refusal *ref
     struct memory *set = &c->memories[hash % (CLASSIFIER_MEMORY / WAYS) * WAYS];
     for (unsigned i = 0; i < WAYS; i++) {
         if (is_about(&set[i], hash, &facts))
-            return set[i].verdict;
+            return &set[i].verdict;
     }
+    struct memory *memory = &set[hash >> 40 & (WAYS - 1)];
     struct verdict verdict = judge(c, &facts, false);
-    remember(&set[hash >> 40 & (WAYS - 1)], hash, &facts, &verdict);
-    return verdict;
+    remember(memory, hash, &facts, &verdict);
+    return &memory->verdict;
 }
 
 static bool is_like(const struct likeness *known, const struct refusal *refusal)
@@ -280,7 +281,7 @@ static void remember_likeness(struct likeness *likeness, const struct refusal *r
     memcpy(likeness->text, refusal->text.ptr, refusal->text.len);
 }
 
-struct verdict classifier_judge(struct classifier *c, const struct refusal *refusal)
+const struct verdict *classifier_judge(struct classifier *c, const struct refusal *refusal)
 {
     uint64_t codes = (uint64_t)refusal->code << 24 | (uint64_t)refusal->dsn.subject << 16 |
                      (uint64_t)refusal->dsn.detail << 4 | (uint64_t)refusal->phase;
@@ -288,10 +289,10 @@ struct verdict classifier_judge(struct classifier *c, const struct refusal *refu
     struct likeness *set = &c->likenesses[hash % (LIKENESSES / WAYS) * WAYS];
     for (unsigned i = 0; i < WAYS; i++) {
         if (is_like(&set[i], refusal))
-            return set[i].verdict;
+            return &set[i].verdict;
     }
-    struct verdict verdict = judge_read(c, refusal);
-    remember_likeness(&set[c->turn++ % WAYS], refusal, &verdict);
+    const struct verdict *verdict = judge_read(c, refusal);
+    remember_likeness(&set[c->turn++ % WAYS], refusal, verdict);
     return verdict;
 }
 

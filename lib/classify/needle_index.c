@@ -50,12 +50,17 @@ static uint32_t slot_of(const char *p)
     return (gram * UINT32_C(0x9e3779b1)) >> (32 - SLOTS_LOG2);
 }
 
-/* How common a byte is in replies: letters by their frequency in English, the blank first. */
-static unsigned commonness(char c)
+/* How common a byte is in replies: letters by their frequency in English, the blank most. */
+static const uint8_t commonness[256] = {
+    ['z'] = 1,  ['q'] = 2,  ['j'] = 3,  ['x'] = 4,  ['k'] = 5,  ['v'] = 6,  ['b'] = 7,
+    ['y'] = 8,  ['w'] = 9,  ['g'] = 10, ['p'] = 11, ['f'] = 12, ['m'] = 13, ['u'] = 14,
+    ['c'] = 15, ['l'] = 16, ['d'] = 17, ['h'] = 18, ['r'] = 19, ['s'] = 20, ['n'] = 21,
+    ['i'] = 22, ['o'] = 23, ['a'] = 24, ['t'] = 25, ['e'] = 26, [' '] = 27,
+};
+
+static unsigned commonness_of(char c)
 {
-    static const char by_frequency[] = "zqjxkvbywgpfmucldhrsnioate ";
-    const char *at = c ? strchr(by_frequency, c) : NULL;
-    return at ? (unsigned)(at - by_frequency) + 2 : 1;
+    return commonness[(unsigned char)c];
 }
 
 /* The rarest three bytes: those that say most. */
@@ -64,7 +69,7 @@ static unsigned best_offset(const struct needle *needle)
     unsigned best = 0, least = UINT32_MAX;
     for (unsigned i = 0; i + NEEDLE_MIN <= needle->len; i++) {
         const char *p = needle->text + i;
-        unsigned sum = commonness(p[0]) + commonness(p[1]) + commonness(p[2]);
+        unsigned sum = commonness_of(p[0]) + commonness_of(p[1]) + commonness_of(p[2]);
         if (sum < least) {
             least = sum;
             best = i;

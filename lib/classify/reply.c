@@ -127,7 +127,8 @@ static bool is_group(const struct writer *w, struct slice s)
 static enum word_kind kind_of(const struct writer *w, struct slice core, uint8_t seen,
                               const char *end)
 {
-    bool id = core.len && (is_group(w, core) || word_is_span(core, slice_between(slice_end(core), end)));
+    bool id =
+        core.len && (is_group(w, core) || word_is_span(core, slice_between(slice_end(core), end)));
     return id ? WORD_ID : word_kind(core, seen);
 }
 
@@ -277,7 +278,8 @@ static void drop_half_address(struct writer *w)
         w->len -= word;
 }
 
-/* Of our own MTA's words: writes what stands before the host, and "#" for that; returns the rest. */
+/* Of our own MTA's words: writes what stands before the host, and "#" for that; returns the rest.
+ */
 static struct slice put_own_host(struct writer *w, struct slice s)
 {
     struct slice host = own_host(s);

@@ -126,8 +126,8 @@ struct slice word_zone(struct slice s)
 
 bool word_is_span(struct slice core, struct slice behind)
 {
-    static const struct slice units[] = {SLICE_INIT(" sec"), SLICE_INIT(" min"), SLICE_INIT(" hour"),
-                                         SLICE_INIT(" day")};
+    static const struct slice units[] = {SLICE_INIT(" sec"), SLICE_INIT(" min"),
+                                         SLICE_INIT(" hour"), SLICE_INIT(" day")};
     if (core.len == 0 || core.len > 3 ||
         count_class(core.ptr, slice_end(core), DIGIT, core.len) < core.len)
         return false;

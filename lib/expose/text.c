@@ -1,7 +1,5 @@
 #include "mailvane/expose/text.h"
 
-#include <inttypes.h>
-
 #include "mailvane/base/utf8.h"
 
 static const char *const type_words[] = {
@@ -13,10 +11,25 @@ static const char *const type_words[] = {
     [HISTOGRAM_COUNT] = "histogram",
 };
 
+/* How many bytes stand in front that need no look: printable ASCII but for \ and ". */
+static size_t plain_length(struct slice text)
+{
+    size_t n = 0;
+    while (n < text.len && text.ptr[n] >= ' ' && text.ptr[n] < 0x7f && text.ptr[n] != '\\' &&
+           text.ptr[n] != '"')
+        n++;
+    return n;
+}
+
 /* HELP escapes backslash and line feed; a label value the quote as well. */
 static void put_escaped(struct strbuf *out, struct slice text, bool label)
 {
     while (text.len) {
+        size_t plain = plain_length(text);
+        strbuf_add(out, text.ptr, plain);
+        text = slice_skip(text, plain);
+        if (text.len == 0)
+            return;
         size_t len = utf8_sequence(text);
         char c = text.ptr[0];
         if (len == 0)
@@ -45,93 +58,121 @@ static void put_double(struct strbuf *out, double value, bool bound)
         strbuf_add_str(out, ".0");
 }
 
-/* "{a="x",b="y"" without the closing brace; *any says whether one was opened. */
-static bool put_labels(struct strbuf *out, const struct metrics *metrics,
-                       const struct metric_row *row, const struct series_key *key)
+/* A page while it is written. */
+struct page {
+    struct strbuf *out;
+    const struct metrics *metrics;
+    struct strbuf labels; /* of the series that is written: a="x",b="y" */
+    struct strbuf bounds; /* of the metric that is written, each with a NUL behind it */
+};
+
+static void read_labels(struct page *page, const struct metric_row *row,
+                        const struct series_key *key)
 {
-    bool any = false;
+    strbuf_reset(&page->labels);
     for (unsigned i = 0; i < row->label_count; i++) {
-        struct slice value = metrics_label_text(metrics, row->labels[i], key->value[i]);
+        struct slice value = metrics_label_text(page->metrics, row->labels[i], key->value[i]);
         if (value.len == 0)
             continue;
-        strbuf_add_str(out, any ? "," : "{");
-        strbuf_add_str(out, label_names[row->labels[i]]);
-        strbuf_add_str(out, "=\"");
-        put_escaped(out, value, true);
-        strbuf_add_str(out, "\"");
-        any = true;
+        if (page->labels.len)
+            strbuf_add_str(&page->labels, ",");
+        strbuf_add_str(&page->labels, label_names[row->labels[i]]);
+        strbuf_add_str(&page->labels, "=\"");
+        put_escaped(&page->labels, value, true);
+        strbuf_add_str(&page->labels, "\"");
     }
-    return any;
 }
 
-static void put_sample(struct strbuf *out, const struct metrics *metrics,
-                       const struct metric_row *row, const struct series_key *key,
+/* A line up to its value: name, suffix and labels; the label le where `bound` is not NULL. */
+static void put_head(struct page *page, const struct metric_row *row, const char *suffix,
+                     const char *bound)
+{
+    struct strbuf *out = page->out;
+    strbuf_add_str(out, row->name);
+    strbuf_add_str(out, suffix);
+    if (page->labels.len || bound) {
+        strbuf_add_str(out, "{");
+        strbuf_add_slice(out, strbuf_slice(&page->labels));
+        if (bound) {
+            strbuf_add_str(out, page->labels.len ? ",le=\"" : "le=\"");
+            strbuf_add_str(out, bound);
+            strbuf_add_str(out, "\"");
+        }
+        strbuf_add_str(out, "}");
+    }
+    strbuf_add_str(out, " ");
+}
+
+static void put_sample(struct page *page, const struct metric_row *row,
                        const union series_value *value)
 {
-    strbuf_add_str(out, row->name);
-    strbuf_add_str(out, put_labels(out, metrics, row, key) ? "} " : " ");
+    put_head(page, row, "", NULL);
     if (row->type == COUNTER)
-        strbuf_addf(out, "%" PRIu64, value->n);
+        strbuf_add_number(page->out, value->n);
     else
-        put_double(out, value->x, false);
-    strbuf_add_str(out, "\n");
+        put_double(page->out, value->x, false);
+    strbuf_add_str(page->out, "\n");
 }
 
-/* One line of a histogram up to its value: name_suffix{labels,le="bound"}; bound 0 is +Inf. */
-static void put_histogram_head(struct strbuf *out, const struct metrics *metrics,
-                               const struct metric_row *row, const struct series_key *key,
-                               const char *suffix, double bound)
+static void read_bounds(struct page *page, const struct buckets *buckets)
 {
-    strbuf_addf(out, "%s%s", row->name, suffix);
-    bool any = put_labels(out, metrics, row, key);
-    if (strcmp(suffix, "_bucket") == 0) {
-        strbuf_add_str(out, any ? ",le=\"" : "{le=\"");
-        if (bound > 0)
-            put_double(out, bound, true);
-        else
-            strbuf_add_str(out, "+Inf");
-        strbuf_add_str(out, "\"");
-        any = true;
+    strbuf_reset(&page->bounds);
+    for (unsigned i = 0; i < buckets->count; i++) {
+        put_double(&page->bounds, (double)buckets->bounds[i] / buckets->parts, true);
+        strbuf_add(&page->bounds, "", 1);
     }
-    strbuf_add_str(out, any ? "} " : " ");
+    strbuf_add(&page->bounds, "+Inf", sizeof("+Inf"));
 }
 
-static void put_histogram(struct strbuf *out, const struct metrics *metrics,
-                          const struct metric_row *row, const struct series_key *key,
-                          const union series_value *value)
+static void put_histogram(struct page *page, const struct metric_row *row,
+                          const struct buckets *buckets, const union series_value *value)
 {
-    struct buckets buckets = metric_buckets(row->type);
     uint64_t total = 0;
-    for (unsigned i = 0; i <= buckets.count; i++) {
+    const char *bound = page->bounds.buf;
+    for (unsigned i = 0; i <= buckets->count; i++) {
         total += value[i].n;
-        put_histogram_head(out, metrics, row, key, "_bucket",
-                           i < buckets.count ? (double)buckets.bounds[i] / buckets.parts : 0);
-        strbuf_addf(out, "%" PRIu64 "\n", total);
+        put_head(page, row, "_bucket", bound);
+        strbuf_add_number(page->out, total);
+        strbuf_add_str(page->out, "\n");
+        bound += strlen(bound) + 1;
     }
-    put_histogram_head(out, metrics, row, key, "_sum", 0);
-    put_double(out, (double)value[buckets.count + 1].n / buckets.parts, false);
-    strbuf_add_str(out, "\n");
-    put_histogram_head(out, metrics, row, key, "_count", 0);
-    strbuf_addf(out, "%" PRIu64 "\n", total);
+    put_head(page, row, "_sum", NULL);
+    put_double(page->out, (double)value[buckets->count + 1].n / buckets->parts, false);
+    strbuf_add_str(page->out, "\n");
+    put_head(page, row, "_count", NULL);
+    strbuf_add_number(page->out, total);
+    strbuf_add_str(page->out, "\n");
+}
+
+static void put_metric(struct page *page, enum metric id, uint32_t count)
+{
+    const struct metric_row *row = &metric_rows[id];
+    const struct buckets buckets = metric_buckets(row->type);
+    strbuf_addf(page->out, "# HELP %s ", row->name);
+    put_escaped(page->out, slice_str(row->help), false);
+    strbuf_addf(page->out, "\n# TYPE %s %s\n", row->name, type_words[row->type]);
+    if (buckets.count)
+        read_bounds(page, &buckets);
+    for (uint32_t i = 0; i < count; i++) {
+        struct series_key key;
+        const union series_value *value = metrics_series(page->metrics, id, i, &key);
+        read_labels(page, row, &key);
+        if (buckets.count)
+            put_histogram(page, row, &buckets, value);
+        else
+            put_sample(page, row, value);
+    }
 }
 
 void text_write(struct strbuf *out, const struct metrics *metrics)
 {
+    struct page page = {
+        .out = out, .metrics = metrics, .labels = STRBUF_INIT, .bounds = STRBUF_INIT};
     for (unsigned id = 0; id < METRIC_COUNT; id++) {
-        const struct metric_row *row = &metric_rows[id];
         uint32_t count = metrics_series_count(metrics, (enum metric)id);
-        if (count == 0)
-            continue;
-        strbuf_addf(out, "# HELP %s ", row->name);
-        put_escaped(out, slice_str(row->help), false);
-        strbuf_addf(out, "\n# TYPE %s %s\n", row->name, type_words[row->type]);
-        for (uint32_t i = 0; i < count; i++) {
-            struct series_key key;
-            const union series_value *value = metrics_series(metrics, (enum metric)id, i, &key);
-            if (metric_buckets(row->type).count)
-                put_histogram(out, metrics, row, &key, value);
-            else
-                put_sample(out, metrics, row, &key, value);
-        }
+        if (count)
+            put_metric(&page, (enum metric)id, count);
     }
+    strbuf_release(&page.labels);
+    strbuf_release(&page.bounds);
 }

@@ -43,9 +43,10 @@ struct destination_set {
 };
 
 struct correlate {
-    _Alignas(CACHE_LINE) uint32_t recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
+    _Alignas(CACHE_LINE) uint32_t
+        recipients[RECIPIENT_SETS][WAYS]; /* the youngest first; 0: free */
     _Alignas(CACHE_LINE) struct message_set messages[MESSAGE_SETS];
-    struct destination_set destinations[DESTINATION_SETS];
+    _Alignas(CACHE_LINE) struct destination_set destinations[DESTINATION_SETS];
     uint64_t seed;
     uint32_t serial;
 };
@@ -178,13 +179,11 @@ enum attempt correlate_attempt(struct correlate *c, struct slice queue_id, struc
                                                                                  : ATTEMPT_UNKNOWN;
 }
 
-static void remember_recipient(struct correlate *c, uint32_t serial, struct slice recipient)
+static void remember_recipient(uint32_t *set, uint32_t tag)
 {
-    uint64_t hash = recipient_hash(c, serial, recipient);
-    uint32_t *set = c->recipients[hash % RECIPIENT_SETS];
-    unsigned at = scan_eight(set, tag_of(hash));
+    unsigned at = scan_eight(set, tag);
     memmove(set + 1, set, (at < WAYS ? at : WAYS - 1) * sizeof(*set));
-    set[0] = tag_of(hash);
+    set[0] = tag;
 }
 
 static uint64_t destination_hash(const struct correlate *c, const struct destination *to)
@@ -222,16 +221,15 @@ static unsigned destination_way(const struct destination_set *set, uint32_t tag)
     return way;
 }
 
-void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
-                        const struct destination *to)
+static bool fits_slot(const struct destination *to)
 {
-    struct message *message = known_or_made(c, queue_id);
-    message->flags |= FLAG_DEFERRED;
-    remember_recipient(c, message->serial, recipient);
-    if (to->domain.len + to->host.len + to->origin.len > DESTINATION_TEXT ||
-        to->domain.len > UINT8_MAX || to->host.len > UINT8_MAX || to->origin.len > UINT8_MAX)
-        return;
-    uint64_t hash = destination_hash(c, to);
+    return to->domain.len + to->host.len + to->origin.len <= DESTINATION_TEXT &&
+           to->domain.len <= UINT8_MAX && to->host.len <= UINT8_MAX && to->origin.len <= UINT8_MAX;
+}
+
+static void remember_destination(struct correlate *c, struct message *message, uint64_t hash,
+                                 const struct destination *to)
+{
     unsigned number = (unsigned)(hash % DESTINATION_SETS);
     struct destination_set *set = &c->destinations[number];
     unsigned way = destination_way(set, tag_of(hash));
@@ -241,6 +239,22 @@ void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice
     set->serials[way] = c->serial;
     message->destination = (uint16_t)(number * WAYS + way);
     message->destination_tag = tag_of(hash);
+}
+
+void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
+                        const struct destination *to)
+{
+    struct message *message = known_or_made(c, queue_id);
+    message->flags |= FLAG_DEFERRED;
+    uint64_t hash = recipient_hash(c, message->serial, recipient);
+    uint32_t *set = c->recipients[hash % RECIPIENT_SETS];
+    /* Both tables are larger than the cache: fetched while the other hash is made. */
+    __builtin_prefetch(set, 1);
+    uint64_t to_hash = destination_hash(c, to);
+    __builtin_prefetch(&c->destinations[to_hash % DESTINATION_SETS], 1);
+    remember_recipient(set, tag_of(hash));
+    if (fits_slot(to))
+        remember_destination(c, message, to_hash, to);
 }
 
 bool correlate_destination(struct correlate *c, struct slice queue_id, struct destination *out)

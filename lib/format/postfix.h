@@ -65,7 +65,8 @@ struct peer {
     struct slice addr;
 };
 bool postfix_take_peer(struct slice *s, struct peer *out);
-/* The same in two steps: the ']' of a host that begins at `from` with its '[' at `open`, or NULL; */
+/* The same in two steps: the ']' of a host that begins at `from` with its '[' at `open`, or NULL;
+ */
 const char *postfix_peer_close(const char *from, const char *open, const char *end);
 /* and what is behind it and its port. */
 const char *postfix_peer_end(const char *close, const char *end);

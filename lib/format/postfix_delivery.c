@@ -317,9 +317,7 @@ static void read_result(const struct reading *r, struct slice text)
 static void correlate_delivery(struct postfix *p, struct slice queue_id, struct delivery *d)
 {
     enum attempt attempt = correlate_attempt(p->correlate, queue_id, d->recipient);
-    uint64_t waited = d->has_delays  ? d->delays[DELAY_BEFORE_QUEUE]
-                      : d->has_delay ? d->delay
-                                     : 0;
+    uint64_t waited = d->has_delays ? d->delays[DELAY_BEFORE_QUEUE] : d->has_delay ? d->delay : 0;
     d->first = attempt == ATTEMPT_FIRST || (attempt == ATTEMPT_UNKNOWN && waited < RETRY_SECONDS);
     if (d->status != STATUS_DEFERRED)
         return;

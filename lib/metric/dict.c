@@ -119,8 +119,7 @@ uint16_t dict_intern(struct dict *dict, struct slice value)
 /* Open addressing without tombstones: what probed past the gap moves into it. */
 static void close_gap(struct dict *dict, uint32_t gap)
 {
-    for (uint32_t at = (gap + 1) & dict->mask; dict->index[at].number;
-         at = (at + 1) & dict->mask) {
+    for (uint32_t at = (gap + 1) & dict->mask; dict->index[at].number; at = (at + 1) & dict->mask) {
         uint32_t home = (uint32_t)dict->hashes[dict->index[at].number - 1] & dict->mask;
         if (((at - home) & dict->mask) < ((at - gap) & dict->mask))
             continue;

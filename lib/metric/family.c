@@ -52,7 +52,8 @@ static uint32_t key_hash(const struct family *f, const struct series_key *key)
 static uint32_t probe(const struct family *f, const struct series_key *key)
 {
     uint32_t at = key_hash(f, key) & f->mask;
-    while (f->index[at] && memcmp(&family_series(f, f->index[at] - 1u)->key, key, sizeof(*key)) != 0)
+    while (f->index[at] &&
+           memcmp(&family_series(f, f->index[at] - 1u)->key, key, sizeof(*key)) != 0)
         at = (at + 1) & f->mask;
     return at;
 }

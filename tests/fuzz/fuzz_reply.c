@@ -80,8 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct reply reply;
     struct verdict slow = classifier_judge_slowly(classifier, &refusal);
     struct verdict anew = classifier_judge_anew(classifier, &refusal, &reply);
-    struct verdict first = classifier_judge(classifier, &refusal);
-    struct verdict again = classifier_judge(classifier, &refusal);
+    struct verdict first = *classifier_judge(classifier, &refusal);
+    struct verdict again = *classifier_judge(classifier, &refusal);
     check_reply(&reply, &refusal);
     check_verdict(&slow, &reply);
     check_same(&anew, &slow);

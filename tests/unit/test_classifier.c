@@ -22,7 +22,7 @@ static const char *const reply_files[] = {"replies.tsv", "everyday.tsv", "extra.
 static struct verdict judge(struct classifier *c, const char *text)
 {
     const struct refusal refusal = {.text = slice_str(text)};
-    return classifier_judge(c, &refusal);
+    return *classifier_judge(c, &refusal);
 }
 
 static void expect_cause(const char *name, struct verdict got, enum cause want)
@@ -67,7 +67,7 @@ static struct marks examine(const char *name)
     assert_true(replies_open(&table, name, REPLY_COLUMNS));
     for (size_t i = 0; i < table.count; i++) {
         const struct refusal refusal = replies_refusal(&table.lines[i]);
-        mark(&marks, &table.lines[i], classifier_judge(c, &refusal).cause);
+        mark(&marks, &table.lines[i], classifier_judge(c, &refusal)->cause);
     }
     printf("# %s: %u rows, strict %u, lenient %u, owner %u, unknown %u\n", name, marks.rows,
            marks.strict, marks.lenient, marks.owner, marks.unknown);
@@ -130,7 +130,7 @@ static void test_lists(void **state)
     for (size_t i = 0; i < table.count; i++) {
         const struct slice *cells = table.lines[i].cells;
         const struct refusal refusal = {.text = cells[COLUMN_LIST_TEXT]};
-        struct verdict got = classifier_judge(c, &refusal);
+        struct verdict got = *classifier_judge(c, &refusal);
         struct slice want = cells[COLUMN_LIST];
         if (slice_eq(want, SLICE("none")))
             want = SLICE("");
@@ -246,8 +246,8 @@ static void expect_three_alike(struct classifier *c, const struct refusal *refus
     struct reply reply;
     struct verdict slow = classifier_judge_slowly(c, refusal);
     struct verdict anew = classifier_judge_anew(c, refusal, &reply);
-    struct verdict first = classifier_judge(c, refusal);
-    struct verdict again = classifier_judge(c, refusal);
+    struct verdict first = *classifier_judge(c, refusal);
+    struct verdict again = *classifier_judge(c, refusal);
     expect_same("anew", refusal, &anew, &slow);
     expect_same("first", refusal, &first, &slow);
     expect_same("from memory", refusal, &again, &slow);
@@ -352,8 +352,8 @@ static void test_memory_knows_each_fact(void **state)
     for (int turn = 0; turn < 3; turn++) {
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
             for (size_t k = 0; k < COUNT_OF(rows); k++) {
-                expect_cause("row", classifier_judge(c, &rows[i].refusal), rows[i].want);
-                expect_cause("other", classifier_judge(c, &rows[k].refusal), rows[k].want);
+                expect_cause("row", *classifier_judge(c, &rows[i].refusal), rows[i].want);
+                expect_cause("other", *classifier_judge(c, &rows[k].refusal), rows[k].want);
             }
         }
     }
@@ -383,15 +383,15 @@ static void test_nothing_said(void **state)
     struct classifier *c = classifier_new(SEED);
     const struct refusal empty = {.text = SLICE_NONE, .provider = SLICE_NONE};
     expect_three_alike(c, &empty);
-    expect_cause("empty", classifier_judge(c, &empty), CAUSE_UNKNOWN);
-    assert_int_equal(classifier_judge(c, &empty).rule, RULE_NONE);
+    expect_cause("empty", *classifier_judge(c, &empty), CAUSE_UNKNOWN);
+    assert_int_equal(classifier_judge(c, &empty)->rule, RULE_NONE);
     const struct refusal strange = {
         .text = SLICE("xyzzy plugh"),
         .provider =
             SLICE("a-provider-whose-name-is-longer-than-any-of-the-tables-may-ever-be-at-all"),
     };
     expect_three_alike(c, &strange);
-    expect_cause("strange", classifier_judge(c, &strange), CAUSE_UNKNOWN);
+    expect_cause("strange", *classifier_judge(c, &strange), CAUSE_UNKNOWN);
     classifier_free(c);
 }
 

@@ -161,7 +161,8 @@ static void test_own_hosts(void **state)
          "connect to #[#]:25: no route to host"},
         {"lost", "lost connection with mx-1.example.net[192.0.2.1] while sending MAIL FROM",
          "lost connection with #[#] while sending mail from"},
-        {"conversation", "conversation with mx.example.net[192.0.2.1] timed out while sending RCPT TO",
+        {"conversation",
+         "conversation with mx.example.net[192.0.2.1] timed out while sending RCPT TO",
          "conversation with #[#] timed out while sending rcpt to"},
         {"no such name",
          "Host or domain name not found. Name service error for name=example.net type=MX: Host not "

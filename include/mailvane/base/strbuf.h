@@ -23,6 +23,8 @@ struct strbuf {
 
 void strbuf_add(struct strbuf *sb, const void *bytes, size_t len);
 void strbuf_addf(struct strbuf *sb, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A whole number, in decimal. */
+void strbuf_add_number(struct strbuf *sb, uint64_t n);
 void strbuf_reset(struct strbuf *sb);
 void strbuf_release(struct strbuf *sb);
 

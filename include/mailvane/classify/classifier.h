@@ -64,7 +64,9 @@ int classifier_load(struct classifier *classifier, const char *path, struct erro
 int classifier_load_text(struct classifier *classifier, const char *name, struct slice text,
                          struct error *err);
 
-struct verdict classifier_judge(struct classifier *classifier, const struct refusal *refusal);
+/* The verdict is the memory's own and holds until the next call. */
+const struct verdict *classifier_judge(struct classifier *classifier,
+                                       const struct refusal *refusal);
 /* The same without the memory; reply, if not NULL, is what the rules were shown. */
 struct verdict classifier_judge_anew(struct classifier *classifier, const struct refusal *refusal,
                                      struct reply *reply);

@@ -96,15 +96,15 @@ extern const char *const outcome_words[OUTCOME_COUNT];
 /* EVENT_DELIVERY and EVENT_PROBE: one recipient, one attempt. */
 struct delivery {
     enum status status;
-    enum phase phase; /* of a failure */
-    struct dsn dsn;   /* never absent: metrics.md says what stands in for it */
-    uint16_t code;    /* SMTP reply code; 0: none was given */
-    bool local;       /* handed over on this machine: no provider, no sending address */
-    bool first;       /* the first attempt for this recipient */
-    bool connected;   /* a relay was reached */
-    bool relay_ipv6;  /* relay_ip is an IPv6 address */
-    bool has_delay;   /* delay counts */
-    bool has_delays;  /* delays counts */
+    enum phase phase;       /* of a failure */
+    struct dsn dsn;         /* never absent: metrics.md says what stands in for it */
+    uint16_t code;          /* SMTP reply code; 0: none was given */
+    bool local;             /* handed over on this machine: no provider, no sending address */
+    bool first;             /* the first attempt for this recipient */
+    bool connected;         /* a relay was reached */
+    bool relay_ipv6;        /* relay_ip is an IPv6 address */
+    bool has_delay;         /* delay counts */
+    bool has_delays;        /* delays counts */
     struct slice recipient; /* whole address as logged: personal data */
     struct slice domain;    /* as the label is: base/domain.h */
     struct slice relay_host;
