@@ -4,15 +4,21 @@
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
+#include "mailvane/base/scan.h"
 
-struct place {
-    uint32_t tag; /* of the queue id's hash */
-    uint8_t cause;
+#define WAYS 8 /* messages of a set: they are looked at in one step */
+_Static_assert(WAYS == 8, "scan_eight() looks at all of them");
+#define SETS (LAST_CAUSE_MESSAGES / WAYS)
+
+/* The one that was put off last is the first; the last gives way. */
+struct set {
+    uint32_t tags[WAYS]; /* of the queue ids' hashes; 0: free */
+    uint8_t causes[WAYS];
 };
 
 struct last_causes {
+    struct set sets[SETS];
     uint64_t seed;
-    struct place places[LAST_CAUSE_MESSAGES];
 };
 
 struct last_causes *last_causes_new(uint64_t seed)
@@ -27,16 +33,29 @@ void last_causes_free(struct last_causes *causes)
     free(causes);
 }
 
+/* The upper half tells messages of a set apart; 0 is kept for free places. */
+static uint32_t tag_of(uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    return tag ? tag : 1;
+}
+
 void last_cause_set(struct last_causes *causes, struct slice queue_id, enum cause cause)
 {
     uint64_t hash = hash_slice(queue_id, causes->seed);
-    causes->places[hash % LAST_CAUSE_MESSAGES] =
-        (struct place){.tag = (uint32_t)(hash >> 32), .cause = (uint8_t)cause};
+    struct set *set = &causes->sets[hash % SETS];
+    unsigned way = scan_eight(set->tags, tag_of(hash));
+    unsigned older = way < WAYS ? way : WAYS - 1;
+    memmove(set->tags + 1, set->tags, older * sizeof(set->tags[0]));
+    memmove(set->causes + 1, set->causes, older);
+    set->tags[0] = tag_of(hash);
+    set->causes[0] = (uint8_t)cause;
 }
 
 enum cause last_cause_of(const struct last_causes *causes, struct slice queue_id)
 {
     uint64_t hash = hash_slice(queue_id, causes->seed);
-    const struct place *place = &causes->places[hash % LAST_CAUSE_MESSAGES];
-    return place->tag == (uint32_t)(hash >> 32) ? (enum cause)place->cause : CAUSE_NONE;
+    const struct set *set = &causes->sets[hash % SETS];
+    unsigned way = scan_eight(set->tags, tag_of(hash));
+    return way < WAYS ? (enum cause)set->causes[way] : CAUSE_NONE;
 }

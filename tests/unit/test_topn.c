@@ -21,12 +21,12 @@ static uint16_t touch(struct topn *topn, const char *name, int64_t now)
 {
     /* As if the last exposition had been then. */
     topn->now = now;
-    uint16_t number = topn_touch(topn, slice_str(name));
+    uint16_t number = topn_touch(topn, slice_str(name), topn_expect(topn, slice_str(name)));
     if (number == 0) {
         topn_prune(topn);
         assert_true(count_marks(topn, TOPN_EVICT) > 0);
         topn_forget(topn);
-        number = topn_touch(topn, slice_str(name));
+        number = topn_touch(topn, slice_str(name), topn_expect(topn, slice_str(name)));
     }
     return number;
 }

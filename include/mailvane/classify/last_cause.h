@@ -1,15 +1,15 @@
 /*
  * Why a message was last put off: when it expires, that is why it failed.
  *
- * A memory of fixed size, by queue id: LAST_CAUSE_MESSAGES messages, of which a younger one
- * may take an older one's place; it is then as if nothing had been known.
+ * A memory of fixed size, by queue id: LAST_CAUSE_MESSAGES messages in sets of eight, of which
+ * the one put off longest ago gives way; it is then as if nothing had been known.
  */
 #ifndef MAILVANE_CLASSIFY_LAST_CAUSE_H
 #define MAILVANE_CLASSIFY_LAST_CAUSE_H
 
 #include "mailvane/classify/cause.h"
 
-#define LAST_CAUSE_MESSAGES 16384 /* 8 bytes each */
+#define LAST_CAUSE_MESSAGES 16384 /* 5 bytes each */
 
 struct last_causes;
 
