@@ -68,7 +68,7 @@ static unsigned write_metrics(void *arg, struct strbuf *body)
     agent_read(agent, SCRAPE_BYTES);
     report_agent(agent, now);
     metrics_settle(agent->pipeline.metrics, now, false);
-    text_write(body, agent->pipeline.metrics);
+    text_write(body, agent->pipeline.metrics, TEXT_ALL_SEEN);
     return 200;
 }
 

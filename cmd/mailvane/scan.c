@@ -50,7 +50,7 @@ static int print_metrics(struct pipeline *p)
 {
     struct strbuf out = STRBUF_INIT;
     metrics_settle(p->metrics, 0, true);
-    text_write(&out, p->metrics);
+    text_write(&out, p->metrics, TEXT_ALL_SEEN);
     fwrite(out.buf, 1, out.len, stdout);
     strbuf_release(&out);
     return cli_flush();

@@ -64,7 +64,10 @@ struct page {
     const struct metrics *metrics;
     struct strbuf labels; /* of the series that is written: a="x",b="y" */
     struct strbuf bounds; /* of the metric that is written, each with a NUL behind it */
+    uint64_t seen;        /* births that the reader knows: a series born later is shown at 0 */
 };
+
+static const union series_value zeros[METRIC_VALUES_MAX];
 
 static void read_labels(struct page *page, const struct metric_row *row,
                         const struct series_key *key)
@@ -154,9 +157,10 @@ static void put_metric(struct page *page, enum metric id, uint32_t count)
     if (buckets.count)
         read_bounds(page, &buckets);
     for (uint32_t i = 0; i < count; i++) {
-        struct series_key key;
-        const union series_value *value = metrics_series(page->metrics, id, i, &key);
-        read_labels(page, row, &key);
+        struct series_view series = metrics_series(page->metrics, id, i);
+        const union series_value *value =
+            series.born > page->seen && row->type != GAUGE ? zeros : series.values;
+        read_labels(page, row, &series.key);
         if (buckets.count)
             put_histogram(page, row, &buckets, value);
         else
@@ -164,10 +168,15 @@ static void put_metric(struct page *page, enum metric id, uint32_t count)
     }
 }
 
-void text_write(struct strbuf *out, const struct metrics *metrics)
+void text_write(struct strbuf *out, const struct metrics *metrics, uint64_t seen)
 {
     struct page page = {
-        .out = out, .metrics = metrics, .labels = STRBUF_INIT, .bounds = STRBUF_INIT};
+        .out = out,
+        .metrics = metrics,
+        .labels = STRBUF_INIT,
+        .bounds = STRBUF_INIT,
+        .seen = seen,
+    };
     for (unsigned id = 0; id < METRIC_COUNT; id++) {
         uint32_t count = metrics_series_count(metrics, (enum metric)id);
         if (count)

@@ -14,16 +14,17 @@ static bool is_foldable(uint8_t label)
            label == LABEL_PROTOCOL || label == LABEL_LIST;
 }
 
-void family_init(struct family *f, const struct metric_row *row, uint64_t seed)
+void family_init(struct family *f, const struct metric_row *row, uint64_t seed, uint64_t *births)
 {
     uint32_t size = 4;
     bug_if(row->series >= UINT16_MAX);
     while (size < row->series * 2)
         size *= 2;
-    *f = (struct family){.seed = seed, .limit = row->series, .mask = size - 1};
+    *f = (struct family){.seed = seed, .limit = row->series, .mask = size - 1, .births = births};
     f->reserve = row->series > 256 ? 64 : row->series / 4;
     struct buckets buckets = metric_buckets(row->type);
     f->width = buckets.count ? buckets.count + 2 : 1;
+    bug_if(f->width > METRIC_VALUES_MAX);
     f->stride = (uint32_t)(sizeof(struct series) + f->width * sizeof(union series_value));
     f->index = must_calloc(size, sizeof(*f->index));
     f->series = lines_calloc(f->limit, f->stride);
@@ -72,7 +73,9 @@ static uint32_t find_or_add(struct family *f, const struct series_key *key, uint
         return f->index[at] - 1u;
     if (f->count >= limit)
         return UINT32_MAX;
-    family_series(f, f->count)->key = *key;
+    struct series *series = family_series(f, f->count);
+    series->key = *key;
+    series->born = ++*f->births;
     f->index[at] = (uint16_t)++f->count;
     return f->count - 1;
 }

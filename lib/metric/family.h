@@ -9,7 +9,7 @@
 /* A series: its labels, and behind them its values, so that both are fetched at once. */
 struct series {
     struct series_key key;
-    uint64_t spare; /* a counter's series fills half a cache line */
+    uint64_t born; /* its number among all series of all metrics, from 1 */
     union series_value values[];
 };
 
@@ -25,9 +25,11 @@ struct family {
     char *series;
     struct series_key fold; /* DICT_OTHER where a label's value may be folded, else 0 */
     uint64_t folded;        /* label sets that had to be folded */
+    uint64_t *births;       /* series born so far, of all metrics; not owned */
 };
 
-void family_init(struct family *f, const struct metric_row *row, uint64_t seed);
+/* births is what all families number their series by. */
+void family_init(struct family *f, const struct metric_row *row, uint64_t seed, uint64_t *births);
 void family_release(struct family *f);
 
 static inline struct series *family_series(const struct family *f, uint32_t number)

@@ -66,6 +66,7 @@ struct metrics {
     uint8_t octaves[METRIC_TYPES][OCTAVES]; /* bounds below each octave */
     struct dict dicts[LABEL_COUNT];         /* all but LABEL_DOMAIN's */
     struct topn domains;
+    uint64_t births;
     struct family families[METRIC_COUNT];
 };
 
@@ -109,7 +110,7 @@ struct metrics *metrics_new(const struct metrics_options *options)
     }
     topn_init(&m->domains, options->domains, options->seed);
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
-        family_init(&m->families[i], &metric_rows[i], options->seed);
+        family_init(&m->families[i], &metric_rows[i], options->seed, &m->births);
         /* A metric without labels exists from the start. */
         if (metric_rows[i].label_count == 0 && metric_rows[i].type != GAUGE &&
             metric_rows[i].type != COUNTER_FLOAT)
@@ -229,18 +230,22 @@ void metrics_settle(struct metrics *m, int64_t now, bool final)
     report_limits(m);
 }
 
+uint64_t metrics_births(const struct metrics *m)
+{
+    return m->births;
+}
+
 uint32_t metrics_series_count(const struct metrics *m, enum metric id)
 {
     return m->families[id].count;
 }
 
-const union series_value *metrics_series(const struct metrics *m, enum metric id, uint32_t number,
-                                         struct series_key *key)
+struct series_view metrics_series(const struct metrics *m, enum metric id, uint32_t number)
 {
     const struct family *f = &m->families[id];
     bug_if(number >= f->count);
-    *key = family_series(f, number)->key;
-    return family_series(f, number)->values;
+    const struct series *series = family_series(f, number);
+    return (struct series_view){.key = series->key, .born = series->born, .values = series->values};
 }
 
 struct slice metrics_label_text(const struct metrics *m, enum label label, uint16_t number)

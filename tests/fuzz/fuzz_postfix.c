@@ -124,9 +124,8 @@ static void count_line(struct run *run, struct slice line)
 static uint64_t sum_of(const struct metrics *m, enum metric id)
 {
     uint64_t sum = 0;
-    struct series_key key;
     for (uint32_t i = 0; i < metrics_series_count(m, id); i++)
-        sum += metrics_series(m, id, i, &key)->n;
+        sum += metrics_series(m, id, i).values->n;
     return sum;
 }
 
@@ -142,7 +141,7 @@ static void check_page(const struct metrics *metrics)
 {
     struct strbuf page = STRBUF_INIT;
     struct slice line;
-    text_write(&page, metrics);
+    text_write(&page, metrics, TEXT_ALL_SEEN);
     for (struct slice rest = strbuf_slice(&page); lines_next(&rest, &line);)
         bug_if(!slice_starts(line, SLICE("# HELP ")) && !slice_starts(line, SLICE("# TYPE ")) &&
                !slice_starts(line, SLICE("mailvane_")));

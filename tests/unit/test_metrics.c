@@ -14,9 +14,8 @@ static struct metrics *new_metrics(uint32_t domains)
 static uint64_t sum_of(const struct metrics *m, enum metric id)
 {
     uint64_t sum = 0;
-    struct series_key key;
     for (uint32_t i = 0; i < metrics_series_count(m, id); i++)
-        sum += metrics_series(m, id, i, &key)->n;
+        sum += metrics_series(m, id, i).values->n;
     return sum;
 }
 
@@ -31,15 +30,14 @@ static uint16_t numbered(struct metrics *m, enum label label, unsigned number)
 static uint64_t value_of(const struct metrics *m, enum metric id, const char *const *texts)
 {
     const struct metric_row *row = &metric_rows[id];
-    struct series_key key;
     for (uint32_t i = 0; i < metrics_series_count(m, id); i++) {
-        const union series_value *value = metrics_series(m, id, i, &key);
+        struct series_view series = metrics_series(m, id, i);
         unsigned same = 0;
         for (unsigned l = 0; l < row->label_count; l++)
-            same +=
-                slice_eq(metrics_label_text(m, row->labels[l], key.value[l]), slice_str(texts[l]));
+            same += slice_eq(metrics_label_text(m, row->labels[l], series.key.value[l]),
+                             slice_str(texts[l]));
         if (same == row->label_count)
-            return value->n;
+            return series.values->n;
     }
     return UINT64_MAX;
 }
@@ -60,14 +58,31 @@ static void test_counting(void **state)
     metrics_free(m);
 }
 
+/* Births are numbered over all metrics; what was there already is not born again. */
+static void test_births(void **state)
+{
+    struct metrics *m = new_metrics(10);
+    struct series_key key = {{numbered(m, LABEL_STATUS, 1)}};
+    (void)state;
+    uint64_t before = metrics_births(m);
+    metrics_add(m, METRIC_FIRST_ATTEMPTS, key, 1);
+    assert_int_equal(metrics_births(m), before + 1);
+    metrics_add(m, METRIC_FIRST_ATTEMPTS, key, 1);
+    assert_int_equal(metrics_births(m), before + 1);
+    metrics_add(m, METRIC_DELIVERIES, key, 1);
+    assert_int_equal(metrics_births(m), before + 2);
+    assert_int_equal(metrics_series(m, METRIC_FIRST_ATTEMPTS, 0).born, before + 1);
+    assert_int_equal(metrics_series(m, METRIC_DELIVERIES, 0).born, before + 2);
+    metrics_free(m);
+}
+
 /* Counters without labels are there from the start. */
 static void test_born(void **state)
 {
     struct metrics *m = new_metrics(10);
-    struct series_key key;
     (void)state;
     assert_int_equal(metrics_series_count(m, METRIC_MESSAGES_RECEIVED), 1);
-    assert_int_equal(metrics_series(m, METRIC_MESSAGES_RECEIVED, 0, &key)->n, 0);
+    assert_int_equal(metrics_series(m, METRIC_MESSAGES_RECEIVED, 0).values->n, 0);
     assert_int_equal(metrics_series_count(m, METRIC_DELIVERIES), 0);
     metrics_free(m);
 }
@@ -231,7 +246,7 @@ static void test_histogram(void **state)
         metrics_observe(m, METRIC_DELIVERY_LATENCY, key, values[i]);
         sum += values[i];
     }
-    const union series_value *got = metrics_series(m, METRIC_DELIVERY_LATENCY, 0, &key);
+    const union series_value *got = metrics_series(m, METRIC_DELIVERY_LATENCY, 0).values;
     for (unsigned b = 0; b <= buckets.count; b++) {
         uint64_t want = 0;
         for (size_t i = 0; i < COUNT_OF(values); i++)
@@ -262,15 +277,11 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counting),
-        cmocka_unit_test(test_born),
-        cmocka_unit_test(test_handles_stay),
-        cmocka_unit_test(test_limits_fold),
-        cmocka_unit_test(test_folding_is_reported),
-        cmocka_unit_test(test_domains_sum),
-        cmocka_unit_test(test_monotonic),
-        cmocka_unit_test(test_no_domain),
-        cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_counting),    cmocka_unit_test(test_born),
+        cmocka_unit_test(test_births),      cmocka_unit_test(test_handles_stay),
+        cmocka_unit_test(test_limits_fold), cmocka_unit_test(test_folding_is_reported),
+        cmocka_unit_test(test_domains_sum), cmocka_unit_test(test_monotonic),
+        cmocka_unit_test(test_no_domain),   cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,15 +29,14 @@ static const union series_value *find(const struct bench *b, enum metric id,
                                       const char *const texts[METRIC_LABELS_MAX])
 {
     const struct metric_row *row = &metric_rows[id];
-    struct series_key key;
     for (uint32_t i = 0; i < metrics_series_count(b->metrics, id); i++) {
-        const union series_value *value = metrics_series(b->metrics, id, i, &key);
+        struct series_view series = metrics_series(b->metrics, id, i);
         unsigned same = 0;
         for (unsigned l = 0; l < row->label_count; l++)
-            same += slice_eq(metrics_label_text(b->metrics, row->labels[l], key.value[l]),
+            same += slice_eq(metrics_label_text(b->metrics, row->labels[l], series.key.value[l]),
                              slice_str(texts[l]));
         if (same == row->label_count)
-            return value;
+            return series.values;
     }
     return NULL;
 }
@@ -221,15 +220,14 @@ static void test_active(void **state)
 {
     struct bench b = bench_new();
     struct event event = {.kind = EVENT_ACTIVE, .active = {.size = 5000, .recipients = 3}};
-    struct series_key key;
     (void)state;
     record_event(b.recorder, &event);
     event.active.again = true;
     record_event(b.recorder, &event);
     unsigned at = metric_buckets(HISTOGRAM_BYTES).count + 1;
-    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_SIZE, 0, &key)[at].n == 5000);
+    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_SIZE, 0).values[at].n == 5000);
     at = metric_buckets(HISTOGRAM_COUNT).count + 1;
-    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_RECIPIENTS, 0, &key)[at].n == 3);
+    assert_true(metrics_series(b.metrics, METRIC_MESSAGE_RECIPIENTS, 0).values[at].n == 3);
     bench_free(&b);
 }
 

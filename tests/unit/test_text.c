@@ -52,7 +52,7 @@ static void test_escaping(void **state)
         char want[256];
         struct series_key key = {{metrics_label(m, LABEL_PHASE, rows[i].value)}};
         metrics_add(m, METRIC_SMTPD_REJECTIONS, key, 7);
-        text_write(&page, m);
+        text_write(&page, m, TEXT_ALL_SEEN);
         snprintf(want, sizeof(want), "mailvane_smtpd_rejections_total{phase=\"%s\"} 7",
                  rows[i].want);
         expect_line(rows[i].name, &page, want);
@@ -75,7 +75,7 @@ static void test_samples(void **state)
     metrics_add(m, METRIC_SMTPD_REJECTIONS, none, 2);
     metrics_set(m, METRIC_PROCESS_START, none, 1795318035.25);
     metrics_set(m, METRIC_PROCESS_RESIDENT, none, 1e15);
-    text_write(&page, m);
+    text_write(&page, m, TEXT_ALL_SEEN);
     expect_line("two labels", &page,
                 "mailvane_smtpd_rejections_total{phase=\"rcpt\",code=\"550\"} 9007199254740993");
     expect_line("an empty label is left out", &page,
@@ -99,7 +99,7 @@ static void test_histogram(void **state)
     metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 100000);
     metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 700000);
     metrics_observe(m, METRIC_DELIVERY_LATENCY, key, 1000000000000);
-    text_write(&page, m);
+    text_write(&page, m, TEXT_ALL_SEEN);
     static const char *const lines[] = {
         "# TYPE mailvane_delivery_latency_seconds histogram",
         "mailvane_delivery_latency_seconds_bucket{provider=\"google\",le=\"0.1\"} 1",
@@ -129,7 +129,7 @@ static void test_order_of_lines(void **state)
     unsigned families = 0;
     (void)state;
     metrics_settle(m, 0, true);
-    text_write(&page, m);
+    text_write(&page, m, TEXT_ALL_SEEN);
     for (struct slice rest = strbuf_slice(&page); rest.len;) {
         struct slice line = slice_cut(&rest, '\n');
         if (slice_take(&line, SLICE("# HELP "))) {

@@ -11,7 +11,12 @@
 
 #define TEXT_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* Appends the exposition; metrics_settle goes before. */
-void text_write(struct strbuf *out, const struct metrics *metrics);
+/*
+ * Appends the exposition; metrics_settle goes before. Counters and histograms that were born
+ * after the first `seen` series (metrics_births) are shown at 0, since Prometheus' increase()
+ * takes no notice of a counter that appears with a value; TEXT_ALL_SEEN: all as they are.
+ */
+#define TEXT_ALL_SEEN UINT64_MAX
+void text_write(struct strbuf *out, const struct metrics *metrics, uint64_t seen);
 
 #endif

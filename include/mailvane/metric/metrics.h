@@ -92,6 +92,9 @@ union series_value {
     double x;
 };
 
+/* The most values of a series: of a histogram. */
+#define METRIC_VALUES_MAX 16
+
 struct metrics_options {
     uint32_t domains;     /* recipient domains with a value of their own, 1 to 10000 */
     uint32_t sending_ips; /* 1 to 10000 */
@@ -138,10 +141,22 @@ void series_observe(const struct metrics *m, enum metric id, union series_value 
  */
 void metrics_settle(struct metrics *m, int64_t now, bool final);
 
-/* Reading: the series of a metric are numbered from 0. */
+/*
+ * Series born so far, of all metrics. Each has the number of its birth, so that whoever
+ * remembers this count knows later which series are new to him.
+ */
+uint64_t metrics_births(const struct metrics *m);
+
+/* A series as a reader sees it; borrowed until something is counted. */
+struct series_view {
+    struct series_key key;
+    uint64_t born;
+    const union series_value *values;
+};
+
+/* Reading: the series of a metric are numbered from 0, in no order that lasts. */
 uint32_t metrics_series_count(const struct metrics *m, enum metric id);
-const union series_value *metrics_series(const struct metrics *m, enum metric id, uint32_t number,
-                                         struct series_key *key);
+struct series_view metrics_series(const struct metrics *m, enum metric id, uint32_t number);
 struct slice metrics_label_text(const struct metrics *m, enum label label, uint16_t number);
 
 #endif
