@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
 #include "setup.h"
 #include "version.h"
 
@@ -285,7 +286,7 @@ static int agent_run(struct agent *agent, bool from_start)
     int status = EXIT_DONE;
     log_info(&agent->log, "mailvane %s, revision %s", MAILVANE_VERSION, MAILVANE_REVISION);
     log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
-    if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
+    if (pipeline_init(&agent->pipeline, &agent->config, hash_seed(), &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)

@@ -20,7 +20,9 @@ struct agent {
     struct pipeline pipeline;
     struct loop *loop;
     struct follow *follow;
-    struct stream streams[FOLLOW_SOURCES_MAX]; /* by the follow set's number */
+    struct stream streams[FOLLOW_SOURCES_MAX];    /* by the follow set's number */
+    struct follow_stats told[FOLLOW_SOURCES_MAX]; /* what of them is in the metrics already */
+    uint64_t told_overflows;
     struct http *https[AGENT_LISTENS_MAX];
     struct loop_timer http_timers[AGENT_LISTENS_MAX];
     struct loop_timer check;  /* the slow safety look */

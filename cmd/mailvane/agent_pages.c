@@ -7,6 +7,20 @@
 /* A scrape waits for no more than this to be counted: some tenths of a second. */
 #define SCRAPE_BYTES (32u << 20)
 
+/* What the follow set has counted since it was asked last. */
+static void count_source(struct metrics *m, uint16_t name, const struct follow_stats *stats,
+                         struct follow_stats *told)
+{
+    struct series_key key = {{name}};
+    struct series_key rename = {{name, metrics_label(m, LABEL_KIND, SLICE("rename"))}};
+    struct series_key truncate = {{name, metrics_label(m, LABEL_KIND, SLICE("truncate"))}};
+    metrics_add_growth(m, METRIC_LOG_READ_BYTES, key, stats->read_bytes, &told->read_bytes);
+    metrics_add_growth(m, METRIC_LOG_LOST_BYTES, key, stats->lost_bytes, &told->lost_bytes);
+    metrics_add_growth(m, METRIC_LOG_LONG_LINES, key, stats->long_lines, &told->long_lines);
+    metrics_add_growth(m, METRIC_LOG_ROTATIONS, rename, stats->renames, &told->renames);
+    metrics_add_growth(m, METRIC_LOG_ROTATIONS, truncate, stats->truncates, &told->truncates);
+}
+
 static void report_source(struct agent *agent, unsigned source, int64_t now)
 {
     struct metrics *m = agent->pipeline.metrics;
@@ -17,15 +31,9 @@ static void report_source(struct agent *agent, unsigned source, int64_t now)
     struct series_key key = {{name}};
     double age = stream->last_time == TIME_UNKNOWN ? 0 : (double)(now - stream->last_time);
     pipeline_report(&agent->pipeline, stream);
-    metrics_set(m, METRIC_LOG_READ_BYTES, key, (double)stats.read_bytes);
+    count_source(m, name, &stats, &agent->told[source]);
     metrics_set(m, METRIC_LOG_BEHIND_BYTES, key, (double)stats.behind_bytes);
     metrics_set(m, METRIC_LOG_BEHIND_SECONDS, key, stats.behind_bytes && age > 0 ? age : 0);
-    metrics_set(m, METRIC_LOG_LOST_BYTES, key, (double)stats.lost_bytes);
-    metrics_set(m, METRIC_LOG_LONG_LINES, key, (double)stats.long_lines);
-    struct series_key rename = {{name, metrics_label(m, LABEL_KIND, SLICE("rename"))}};
-    struct series_key truncate = {{name, metrics_label(m, LABEL_KIND, SLICE("truncate"))}};
-    metrics_set(m, METRIC_LOG_ROTATIONS, rename, (double)stats.renames);
-    metrics_set(m, METRIC_LOG_ROTATIONS, truncate, (double)stats.truncates);
 }
 
 static void report_process(struct agent *agent)
@@ -51,8 +59,8 @@ static void report_agent(struct agent *agent, int64_t now)
     struct metrics *m = agent->pipeline.metrics;
     for (unsigned i = 0; i < follow_sources(agent->follow); i++)
         report_source(agent, i, now);
-    metrics_set(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
-                (double)follow_overflows(agent->follow));
+    metrics_add_growth(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
+                       follow_overflows(agent->follow), &agent->told_overflows);
     struct series_key build = {{metrics_label(m, LABEL_VERSION, SLICE(MAILVANE_VERSION)),
                                 metrics_label(m, LABEL_REVISION, SLICE(MAILVANE_REVISION))}};
     metrics_set(m, METRIC_BUILD_INFO, build, 1);

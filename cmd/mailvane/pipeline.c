@@ -1,12 +1,10 @@
 #include "pipeline.h"
 
-#include "mailvane/base/hash.h"
 #include "mailvane/line/lines.h"
 
-int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
-                  struct error *err)
+int pipeline_init(struct pipeline *p, const struct config *config, uint64_t seed,
+                  const struct logger *log, struct error *err)
 {
-    uint64_t seed = hash_seed();
     struct metrics_options options = {
         .domains = (uint32_t)config->series_domains,
         .sending_ips = (uint32_t)config->series_sending_ips,
@@ -48,6 +46,22 @@ void pipeline_release(struct pipeline *p)
     classifier_free(p->classifier);
     providers_free(p->providers);
     *p = (struct pipeline){0};
+}
+
+void pipeline_save(const struct pipeline *p, struct image_writer *out)
+{
+    metrics_save(p->metrics, out);
+    format_set_save(p->formats, out);
+    last_causes_save(p->last_causes, out);
+}
+
+bool pipeline_load(struct pipeline *p, struct image_reader *in)
+{
+    if (!metrics_load(p->metrics, in))
+        return false;
+    format_set_load(p->formats, in);
+    last_causes_load(p->last_causes, in);
+    return true;
 }
 
 void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference)
@@ -170,8 +184,8 @@ void pipeline_report(struct pipeline *p, struct stream *stream)
             stream->outcomes[f][o] = 0;
         }
     }
-    metrics_set(m, METRIC_RULES_STOPPED, (struct series_key){{0}},
-                (double)classifier_stopped(p->classifier));
+    metrics_add_growth(m, METRIC_RULES_STOPPED, (struct series_key){{0}},
+                       classifier_stopped(p->classifier), &p->stopped);
     struct series_key key = {{source}};
     if (stream->last_time != TIME_UNKNOWN)
         metrics_set(m, METRIC_LOG_LAST_LINE, key, (double)stream->last_time);

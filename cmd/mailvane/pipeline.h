@@ -44,14 +44,22 @@ struct pipeline {
     struct sending_ips *sending_ips;
     struct metrics *metrics;
     struct recorder *recorder;
+    uint64_t stopped; /* searches of rules that were stopped, as far as they are counted */
 };
 
 /* Reads what the configuration names: provider files, Postfix' configuration. */
-int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
-                  struct error *err);
+int pipeline_init(struct pipeline *p, const struct config *config, uint64_t seed,
+                  const struct logger *log, struct error *err);
 void pipeline_release(struct pipeline *p);
 
 void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference);
+
+/*
+ * All that counting has led to and depends on, to go on from after a restart. The seed has to
+ * be the same then. False where what was saved is damaged: nothing of it counts.
+ */
+void pipeline_save(const struct pipeline *p, struct image_writer *out);
+bool pipeline_load(struct pipeline *p, struct image_reader *in);
 
 /* Parses one line and fills in who and from where; the outcome is counted in the stream.
  * *format says which one took the line, FORMAT_COUNT if none did. */
