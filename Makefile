@@ -12,6 +12,9 @@ VERSION := $(shell cat VERSION)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2
+# Without it systemd is not told when the agent is ready; there is no other loss.
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo libsystemd)
+PKGS += $(SYSTEMD)
 CFLAGS ?= -O3 -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wno-missing-field-initializers -fno-strict-overflow
@@ -19,7 +22,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstric
 # the whole hot path; functions with buffers are guarded.
 HARDEN := -fstack-protector -D_FORTIFY_SOURCE=2 -fPIE
 # The banned list stands in front of every file.
-CPPFLAGS += -Iinclude -include mailvane/base/banned.h
+CPPFLAGS += -Iinclude -include mailvane/base/banned.h $(if $(SYSTEMD),-DMAILVANE_WITH_SYSTEMD)
 LDFLAGS += -Wl,-z,relro,-z,now -Wl,--as-needed
 
 empty :=
@@ -190,7 +193,7 @@ lint:
 # --- what must be installed (Debian 12) ----------------------------------------
 
 DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev \
-	libxxhash-dev uthash-dev python3 curl
+	libxxhash-dev libsystemd-dev uthash-dev python3 curl
 DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
 
 deps:

@@ -54,6 +54,7 @@ idn2.h lib/base/domain.c
 jansson.h cmd/mailvane/js.c
 pcre2.h lib/classify/pattern.c
 xxhash.h include/mailvane/base/hash.h
+systemd/ lib/daemon/ready.c
 sys/epoll.h lib/daemon/loop.c
 sys/inotify.h *base/watch.[ch]
 emmintrin.h include/mailvane/base/scan.h

@@ -23,6 +23,15 @@
 /* Where the usual syslog configurations write mail. */
 static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
 
+static void became_ready(struct agent *agent)
+{
+    char status[64];
+    unsigned sources = follow_sources(agent->follow);
+    snprintf(status, sizeof(status), "following %u log%s", sources, sources == 1 ? "" : "s");
+    agent->ready = true;
+    ready_up(&agent->supervisor, status);
+}
+
 /* True where all was read. */
 static bool drain(struct agent *agent, size_t bytes)
 {
@@ -30,7 +39,8 @@ static bool drain(struct agent *agent, size_t bytes)
     size_t done = 0;
     while (done < bytes) {
         if (follow_next(agent->follow, &block) == FOLLOW_IDLE) {
-            agent->ready = true;
+            if (!agent->ready)
+                became_ready(agent);
             return true;
         }
         struct stream *stream = &agent->streams[block.source];
@@ -75,12 +85,14 @@ static void on_signal(void *arg)
     if (read(agent->signals, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP) {
+        ready_reload(&agent->supervisor);
         log_info(&agent->log, "SIGHUP: looking at every log and at Postfix' configuration again");
         loop_timer_arm(agent->loop, &agent->settle, 0);
         on_check(agent);
         return;
     }
     log_info(&agent->log, "stopping");
+    ready_stop(&agent->supervisor);
     loop_stop(agent->loop);
 }
 
@@ -136,17 +148,22 @@ static void watch_postfix(struct agent *agent)
     }
 }
 
-static void on_settled(void *arg)
+static void read_postfix_again(struct agent *agent)
 {
-    struct agent *agent = arg;
     struct error err;
-    if (agent->config.postfix_dir_count == 0)
-        return;
     if (sending_ips_rebuild(agent->pipeline.sending_ips, &agent->config, &err) < 0)
         log_warn(&agent->log, "sending addresses stay as they were: %s", err.text);
     else
         log_info(&agent->log, "read Postfix' configuration again");
     watch_postfix(agent);
+}
+
+static void on_settled(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->config.postfix_dir_count > 0)
+        read_postfix_again(agent);
+    ready_reloaded(&agent->supervisor);
 }
 
 static void on_postfix_changed(void *arg)
@@ -244,6 +261,7 @@ static int agent_open(struct agent *agent, const struct http_page *pages, bool f
     agent->loop = loop_new(err);
     if (!agent->loop || open_signals(agent, err) < 0 || watch_open(&agent->postfix, err) < 0)
         return -1;
+    ready_init(&agent->supervisor, agent->loop, &agent->log, "reading the logs");
     agent->follow = follow_new(&options, err);
     if (!agent->follow || follow_sources_of(agent, err) < 0)
         return -1;

@@ -7,6 +7,7 @@
 
 #include "mailvane/base/watch.h"
 #include "mailvane/daemon/loop.h"
+#include "mailvane/daemon/ready.h"
 #include "mailvane/expose/http.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
@@ -28,6 +29,7 @@ struct agent {
     struct loop_timer settle; /* Postfix' configuration changed: wait until it is whole */
     struct watch postfix;     /* its directories */
     int signals;
+    struct ready supervisor;
     bool ready; /* all was read once that was there at the start */
 };
 
