@@ -11,7 +11,7 @@ BUILD := build
 VERSION := $(shell cat VERSION)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2
+PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2 libseccomp
 # Without it systemd is not told when the agent is ready; there is no other loss.
 SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo libsystemd)
 PKGS += $(SYSTEMD)
@@ -120,7 +120,7 @@ TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
-TESTS += $(foreach t,truth scan explain report docs agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+TESTS += $(foreach t,truth scan explain report docs agent sandbox postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test
@@ -193,7 +193,7 @@ lint:
 # --- what must be installed (Debian 12) ----------------------------------------
 
 DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev \
-	libxxhash-dev libsystemd-dev uthash-dev python3 curl
+	libxxhash-dev libseccomp-dev libsystemd-dev uthash-dev python3 curl
 DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
 
 deps:

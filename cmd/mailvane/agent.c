@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/daemon/sandbox.h"
 #include "setup.h"
 #include "version.h"
 
@@ -22,6 +23,16 @@
 
 /* Where the usual syslog configurations write mail. */
 static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
+
+#define USUAL_LOGS (sizeof(usual_logs) / sizeof(usual_logs[0]))
+
+const char *agent_log(const struct agent *agent, size_t i)
+{
+    const struct config *config = &agent->config;
+    if (config->source_count > 0)
+        return i < config->source_count ? config->sources[i].file : NULL;
+    return i < USUAL_LOGS ? usual_logs[i] : NULL;
+}
 
 static void became_ready(struct agent *agent)
 {
@@ -206,7 +217,7 @@ static int follow_sources_of(struct agent *agent, struct error *err)
             return -1;
     }
     for (int must = 0; must < 2 && !any; must++) {
-        for (size_t i = 0; i < sizeof(usual_logs) / sizeof(usual_logs[0]); i++) {
+        for (size_t i = 0; i < USUAL_LOGS; i++) {
             if (!must && access(usual_logs[i], F_OK) < 0)
                 continue;
             if (follow_one(agent, usual_logs[i], NULL, err) < 0)
@@ -262,11 +273,13 @@ static int agent_open(struct agent *agent, const struct http_page *pages, bool f
     if (!agent->loop || open_signals(agent, err) < 0 || watch_open(&agent->postfix, err) < 0)
         return -1;
     ready_init(&agent->supervisor, agent->loop, &agent->log, "reading the logs");
+    /* A port may need rights that reading the logs does not: what follows does without them. */
+    if (listen_all(agent, pages, err) < 0 || agent_confine(agent, err) < 0)
+        return -1;
     agent->follow = follow_new(&options, err);
     if (!agent->follow || follow_sources_of(agent, err) < 0)
         return -1;
-    if (listen_all(agent, pages, err) < 0 ||
-        loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
+    if (loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
         loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
         return -1;
     watch_postfix(agent);
@@ -303,6 +316,9 @@ static int agent_run(struct agent *agent, bool from_start)
     int status = EXIT_DONE;
     log_info(&agent->log, "mailvane %s, revision %s", MAILVANE_VERSION, MAILVANE_REVISION);
     log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
+    /* Before PCRE2 makes code of the rules: it would lie in such memory. */
+    if (agent->config.sandbox && sandbox_seal_memory(&agent->log, &err) < 0)
+        return cli_fail(EXIT_WORLD, "%s", err.text);
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     agent_pages(agent, pages);

@@ -1,6 +1,6 @@
 /*
  * The agent: follows the configured logs in one epoll loop and answers scrapes.
- * agent.c wires it up, agent_pages.c holds what it shows.
+ * agent.c wires it up, agent_pages.c holds what it shows, agent_rights.c what it may do.
  */
 #ifndef MAILVANE_AGENT_H
 #define MAILVANE_AGENT_H
@@ -39,5 +39,11 @@ void agent_read(struct agent *agent, size_t bytes);
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4
 void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES]);
+
+/* The i-th log to follow: a configured one, else one of the usual places; NULL behind the last. */
+const char *agent_log(const struct agent *agent, size_t i);
+
+/* Gives up what following and answering do not need, as the configuration says. */
+int agent_confine(const struct agent *agent, struct error *err);
 
 #endif
