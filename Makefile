@@ -194,7 +194,7 @@ lint:
 
 DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev \
 	libxxhash-dev libseccomp-dev libsystemd-dev uthash-dev python3 curl
-DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
+DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd
 
 deps:
 	@packaging/deps.sh $(DEPS)
@@ -209,11 +209,15 @@ install: all
 	install -D -m 644 data/providers.tsv $(DESTDIR)$(PREFIX)/share/mailvane/providers.tsv
 	install -D -m 644 data/causes.rules $(DESTDIR)$(PREFIX)/share/mailvane/causes.rules
 	install -D -m 644 man/mailvane.1 $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
+	install -D -m 644 packaging/mailvane.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mailvane.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/,$(PREFIX)/,' packaging/mailvane.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/mailvane.service
 	[ -e $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml ] || \
 		install -D -m 644 packaging/mailvane.yml $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/mailvane $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/mailvane.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/mailvane.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/mailvane
 
 clean:

@@ -11,6 +11,7 @@ that has it. Started as root, the agents become the user nobody.
 import ctypes
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -21,6 +22,9 @@ import time
 
 from test_agent import PATIENCE, Place, Skip, counted, run_tap, same, sent, until
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UNIT = os.path.join(ROOT, "packaging", "mailvane.service")
+EXPOSURE_MAX = 2.0
 IS_ROOT = os.geteuid() == 0
 USER = "user: nobody\n" if IS_ROOT else ""
 WATCHDOG_SECONDS = 0.2
@@ -369,6 +373,64 @@ def an_agent_that_hangs_does_not_feed_the_watchdog(place):
     supervisor.wait_ping()
 
 
+# --- the unit -------------------------------------------------------------------------------
+
+
+def analyze(*args):
+    if not shutil.which("systemd-analyze"):
+        raise Skip("systemd-analyze is not installed")
+    done = subprocess.run(["systemd-analyze", "--no-pager", *args], capture_output=True, text=True,
+                          timeout=PATIENCE, check=False)
+    return done.stdout + done.stderr
+
+
+def the_unit_is_exposed_by_no_more_than_two(_place):
+    said = analyze("security", "--offline=true", UNIT)
+    level = re.search(r"Overall exposure level for mailvane\.service: ([0-9.]+)", said)
+    same(bool(level), True, f"a level in {said[-500:]!r}")
+    same(float(level[1]) <= EXPOSURE_MAX, True, f"at most {EXPOSURE_MAX} (got {level[1]})")
+
+
+def calls_of(name):
+    """The system calls of a set of systemd's, or the one that is named."""
+    if not name.startswith("@"):
+        return {name}
+    lines = [line.strip() for line in analyze("syscall-filter", name).splitlines()[1:]]
+    names = [line for line in lines if line and not line.startswith("#")]
+    return set().union(*(calls_of(name) for name in names))
+
+
+def calls_of_the_unit():
+    """As systemd.exec(5) reads SystemCallFilter=: a first line that allows, others that add or take."""
+    allowed = set()
+    with open(UNIT, encoding="utf-8") as lines:
+        for value in re.findall(r"^SystemCallFilter=(.*)$", lines.read(), re.MULTILINE):
+            named = set().union(*(calls_of(name) for name in value.lstrip("~").split()))
+            allowed = allowed - named if value.startswith("~") else allowed | named
+    return allowed
+
+
+def the_calls_of_the_unit_are_enough(place):
+    calls = calls_of_the_unit()
+    same({"epoll_wait", "landlock_restrict_self"} <= calls, True, "a list of calls")
+    same(bool({"mount", "setuid", "bpf", "keyctl"} & calls), False, "calls that are none of ours")
+    names = place.file("calls", "".join(f"{name}\n" for name in sorted(calls)))
+    drop = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--bounding-set=-all")
+    # (A sanitizer build would trace itself at its end to look for leaks.)
+    as_the_unit = ("env", "ASAN_OPTIONS=detect_leaks=0", "sh", "-c", f'exec "$@" <{names}', "sh")
+    agent = start(place, inside=(*(drop if IS_ROOT else ()), *as_the_unit, *lacking(place, "others")))
+    place.write(5)
+    same(sent(agent), 5, "sent")
+    os.rename(place.log, place.log + ".1")
+    place.write(5)
+    same(sent(agent), 10, "sent after rotation")
+    agent.process.send_signal(signal.SIGHUP)
+    place.write(1)
+    same(sent(agent), 11, "sent after SIGHUP")
+    same(status_of(agent.process.pid)["Seccomp"], ["2"], "Seccomp")
+    same(agent.stop(), 0, "status")
+
+
 SCENARIOS = [
     nothing_is_left_of_root, no_memory_is_writable_and_executable,
     a_low_port_is_bound_before_root_is_left, root_without_a_user_to_become_is_said_so,
@@ -380,6 +442,7 @@ SCENARIOS = [
     a_link_switched_to_a_path_of_the_sandbox_is_followed,
     a_link_switched_elsewhere_is_said_to_be_closed, process_metrics_are_still_there,
     readiness_reload_and_end_are_told, an_agent_that_hangs_does_not_feed_the_watchdog,
+    the_unit_is_exposed_by_no_more_than_two, the_calls_of_the_unit_are_enough,
 ]
 
 
