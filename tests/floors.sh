@@ -54,6 +54,10 @@ idn2.h lib/base/domain.c
 jansson.h cmd/mailvane/js.c
 pcre2.h lib/classify/pattern.c
 xxhash.h include/mailvane/base/hash.h
+seccomp.h lib/daemon/syscalls.c
+systemd/ lib/daemon/ready.c
+linux/landlock.h lib/daemon/landlock.c
+linux/capability.h lib/daemon/privileges.c
 sys/epoll.h lib/daemon/loop.c
 sys/inotify.h *base/watch.[ch]
 emmintrin.h include/mailvane/base/scan.h

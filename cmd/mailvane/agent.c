@@ -9,6 +9,7 @@
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
+#include "mailvane/daemon/sandbox.h"
 #include "setup.h"
 #include "version.h"
 
@@ -24,6 +25,25 @@
 /* Where the usual syslog configurations write mail. */
 static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
 
+#define USUAL_LOGS (sizeof(usual_logs) / sizeof(usual_logs[0]))
+
+const char *agent_log(const struct agent *agent, size_t i)
+{
+    const struct config *config = &agent->config;
+    if (config->source_count > 0)
+        return i < config->source_count ? config->sources[i].file : NULL;
+    return i < USUAL_LOGS ? usual_logs[i] : NULL;
+}
+
+static void became_ready(struct agent *agent)
+{
+    char status[64];
+    unsigned sources = follow_sources(agent->follow);
+    snprintf(status, sizeof(status), "following %u log%s", sources, sources == 1 ? "" : "s");
+    agent->ready = true;
+    ready_up(&agent->supervisor, status);
+}
+
 /* True where all was read. */
 static bool drain(struct agent *agent, size_t bytes)
 {
@@ -31,7 +51,8 @@ static bool drain(struct agent *agent, size_t bytes)
     size_t done = 0;
     while (done < bytes) {
         if (follow_next(agent->follow, &block) == FOLLOW_IDLE) {
-            agent->ready = true;
+            if (!agent->ready)
+                became_ready(agent);
             return true;
         }
         struct stream *stream = &agent->streams[block.source];
@@ -76,12 +97,14 @@ static void on_signal(void *arg)
     if (read(agent->signals, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP) {
+        ready_reload(&agent->supervisor);
         log_info(&agent->log, "SIGHUP: looking at every log and at Postfix' configuration again");
         loop_timer_arm(agent->loop, &agent->settle, 0);
         on_check(agent);
         return;
     }
     log_info(&agent->log, "stopping");
+    ready_stop(&agent->supervisor);
     loop_stop(agent->loop);
 }
 
@@ -137,17 +160,22 @@ static void watch_postfix(struct agent *agent)
     }
 }
 
-static void on_settled(void *arg)
+static void read_postfix_again(struct agent *agent)
 {
-    struct agent *agent = arg;
     struct error err;
-    if (agent->config.postfix_dir_count == 0)
-        return;
     if (sending_ips_rebuild(agent->pipeline.sending_ips, &agent->config, &err) < 0)
         log_warn(&agent->log, "sending addresses stay as they were: %s", err.text);
     else
         log_info(&agent->log, "read Postfix' configuration again");
     watch_postfix(agent);
+}
+
+static void on_settled(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->config.postfix_dir_count > 0)
+        read_postfix_again(agent);
+    ready_reloaded(&agent->supervisor);
 }
 
 static void on_postfix_changed(void *arg)
@@ -190,7 +218,7 @@ static int follow_sources_of(struct agent *agent, struct error *err)
             return -1;
     }
     for (int must = 0; must < 2 && !any; must++) {
-        for (size_t i = 0; i < sizeof(usual_logs) / sizeof(usual_logs[0]); i++) {
+        for (size_t i = 0; i < USUAL_LOGS; i++) {
             if (!must && access(usual_logs[i], F_OK) < 0)
                 continue;
             if (follow_one(agent, usual_logs[i], NULL, err) < 0)
@@ -245,11 +273,14 @@ static int agent_open(struct agent *agent, const struct http_page *pages, bool f
     agent->loop = loop_new(err);
     if (!agent->loop || open_signals(agent, err) < 0 || watch_open(&agent->postfix, err) < 0)
         return -1;
+    ready_init(&agent->supervisor, agent->loop, &agent->log, "reading the logs");
+    /* A port may need rights that reading the logs does not: what follows does without them. */
+    if (listen_all(agent, pages, err) < 0 || agent_confine(agent, err) < 0)
+        return -1;
     agent->follow = follow_new(&options, err);
     if (!agent->follow || follow_sources_of(agent, err) < 0)
         return -1;
-    if (listen_all(agent, pages, err) < 0 ||
-        loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
+    if (loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
         loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
         return -1;
     watch_postfix(agent);
@@ -286,6 +317,9 @@ static int agent_run(struct agent *agent, bool from_start)
     int status = EXIT_DONE;
     log_info(&agent->log, "mailvane %s, revision %s", MAILVANE_VERSION, MAILVANE_REVISION);
     log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
+    /* Before PCRE2 makes code of the rules: it would lie in such memory. */
+    if (agent->config.sandbox && sandbox_seal_memory(&agent->log, &err) < 0)
+        return cli_fail(EXIT_WORLD, "%s", err.text);
     if (pipeline_init(&agent->pipeline, &agent->config, hash_seed(), &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     agent_pages(agent, pages);

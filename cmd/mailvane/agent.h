@@ -1,12 +1,13 @@
 /*
  * The agent: follows the configured logs in one epoll loop and answers scrapes.
- * agent.c wires it up, agent_pages.c holds what it shows.
+ * agent.c wires it up, agent_pages.c holds what it shows, agent_rights.c what it may do.
  */
 #ifndef MAILVANE_AGENT_H
 #define MAILVANE_AGENT_H
 
 #include "mailvane/base/watch.h"
 #include "mailvane/daemon/loop.h"
+#include "mailvane/daemon/ready.h"
 #include "mailvane/expose/http.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
@@ -30,6 +31,7 @@ struct agent {
     struct loop_timer settle; /* Postfix' configuration changed: wait until it is whole */
     struct watch postfix;     /* its directories */
     int signals;
+    struct ready supervisor;
     bool ready; /* all was read once that was there at the start */
 };
 
@@ -39,5 +41,11 @@ void agent_read(struct agent *agent, size_t bytes);
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4
 void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES]);
+
+/* The i-th log to follow: a configured one, else one of the usual places; NULL behind the last. */
+const char *agent_log(const struct agent *agent, size_t i);
+
+/* Gives up what following and answering do not need, as the configuration says. */
+int agent_confine(const struct agent *agent, struct error *err);
 
 #endif

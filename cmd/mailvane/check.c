@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <glob.h>
+#include <pwd.h>
 #include <unistd.h>
 
 #include "mailvane/base/hash.h"
@@ -93,6 +94,24 @@ static void check_postfix(struct findings *f, const struct config *config)
     }
 }
 
+/* Whom the agent is to become, should it be started as root. */
+static void check_user(struct findings *f, const struct config *config)
+{
+    struct error err;
+    const struct passwd *user = config->user ? getpwnam(config->user) : NULL;
+    if (!config->user)
+        return;
+    if (user && user->pw_uid != 0) {
+        good(f, "user", config->user);
+        return;
+    }
+    error_set(&err,
+              user ? "user: \"%s\" is root; name a user without rights"
+                   : "user: there is no user \"%s\"",
+              config->user);
+    bad(f, err.text);
+}
+
 int run_check(int argc, char **argv)
 {
     const char *config_file = SETUP_CONFIG_USUAL;
@@ -127,6 +146,7 @@ int run_check(int argc, char **argv)
         check_providers(&found, &config);
         check_causes(&found, &config);
         check_postfix(&found, &config);
+        check_user(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
         status = cli_flush() ? EXIT_WORLD : status;
     }

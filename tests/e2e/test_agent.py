@@ -198,6 +198,7 @@ class Place:
     def __init__(self, binary):
         self.binary = binary
         self.dir = os.path.realpath(tempfile.mkdtemp(prefix="mailvane-agent-"))
+        os.chmod(self.dir, 0o755)  # root's agent may become another user
         self.log = self.path("mail.log")
         self.agents = []
         self.lines = 0
