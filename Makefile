@@ -11,7 +11,7 @@ BUILD := build
 VERSION := $(shell cat VERSION)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2 libseccomp
+PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2 sqlite3 libseccomp
 # Without it systemd is not told when the agent is ready; there is no other loss.
 SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo libsystemd)
 PKGS += $(SYSTEMD)
@@ -192,7 +192,7 @@ lint:
 
 # --- what must be installed (Debian 12) ----------------------------------------
 
-DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev \
+DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev libsqlite3-dev \
 	libxxhash-dev libseccomp-dev libsystemd-dev uthash-dev python3 curl
 DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd
 

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
-#include "mailvane/base/hash.h"
 #include "mailvane/daemon/sandbox.h"
 #include "setup.h"
 #include "version.h"
@@ -59,6 +58,7 @@ static bool drain(struct agent *agent, size_t bytes)
         if (llabs(block.mtime - stream->envelopes.reference) > REFERENCE_SECONDS)
             envelope_parser_refer(&stream->envelopes, block.mtime);
         pipeline_count(&agent->pipeline, stream, block.lines);
+        agent_state_touch(agent);
         done += block.lines.len;
     }
     return false;
@@ -125,6 +125,7 @@ static void on_http(void *arg)
         http_run(agent->https[i]);
         arm_http(agent, i);
     }
+    agent_state_tidy(agent);
 }
 
 static void watch_dir(struct agent *agent, const char *dir)
@@ -190,10 +191,10 @@ static void on_postfix_changed(void *arg)
 }
 
 static int follow_one(struct agent *agent, const char *pattern, const char *format,
-                      struct error *err)
+                      const struct follow_rows *saved, struct error *err)
 {
     enum format_id only = FORMAT_AUTO;
-    int source = follow_add(agent->follow, pattern, err);
+    int source = follow_add(agent->follow, pattern, saved, err);
     if (source < 0)
         return -1;
     if (format)
@@ -209,19 +210,20 @@ static int follow_one(struct agent *agent, const char *pattern, const char *form
 }
 
 /* The configured logs, else those of the usual places that are there, else all of them. */
-static int follow_sources_of(struct agent *agent, struct error *err)
+static int follow_sources_of(struct agent *agent, const struct follow_rows *saved,
+                             struct error *err)
 {
     const struct config *config = &agent->config;
     bool any = config->source_count > 0;
     for (size_t i = 0; i < config->source_count; i++) {
-        if (follow_one(agent, config->sources[i].file, config->sources[i].format, err) < 0)
+        if (follow_one(agent, config->sources[i].file, config->sources[i].format, saved, err) < 0)
             return -1;
     }
     for (int must = 0; must < 2 && !any; must++) {
         for (size_t i = 0; i < USUAL_LOGS; i++) {
             if (!must && access(usual_logs[i], F_OK) < 0)
                 continue;
-            if (follow_one(agent, usual_logs[i], NULL, err) < 0)
+            if (follow_one(agent, usual_logs[i], NULL, saved, err) < 0)
                 return -1;
             any = true;
         }
@@ -261,12 +263,30 @@ static int listen_all(struct agent *agent, const struct http_page *pages, struct
     return 0;
 }
 
+/* From where they were left, if that is known; then from now on, it is saved where they are. */
+static int follow_logs(struct agent *agent, bool from_start, struct error *err)
+{
+    const struct follow_options options = {
+        .log = &agent->log,
+        .line_max = LINE_MAX_BYTES,
+        .from_start = from_start,
+        .before_drop = agent_state_before_drop,
+        .arg = agent,
+    };
+    struct follow_rows saved;
+    agent_state_open(agent, &saved);
+    agent->follow = follow_new(&options, err);
+    int rc = agent->follow ? follow_sources_of(agent, &saved, err) : -1;
+    follow_rows_release(&saved);
+    if (rc == 0)
+        agent_state_save(agent);
+    return rc;
+}
+
 /* Opens everything; what was opened is closed by agent_close, also after an error. */
 static int agent_open(struct agent *agent, const struct http_page *pages, bool from_start,
                       struct error *err)
 {
-    const struct follow_options options = {
-        .log = &agent->log, .line_max = LINE_MAX_BYTES, .from_start = from_start};
     agent->check = (struct loop_timer){.fn = on_check, .arg = agent};
     agent->more = (struct loop_timer){.fn = on_more, .arg = agent};
     agent->settle = (struct loop_timer){.fn = on_settled, .arg = agent};
@@ -277,8 +297,7 @@ static int agent_open(struct agent *agent, const struct http_page *pages, bool f
     /* A port may need rights that reading the logs does not: what follows does without them. */
     if (listen_all(agent, pages, err) < 0 || agent_confine(agent, err) < 0)
         return -1;
-    agent->follow = follow_new(&options, err);
-    if (!agent->follow || follow_sources_of(agent, err) < 0)
+    if (follow_logs(agent, from_start, err) < 0)
         return -1;
     if (loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
         loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
@@ -293,6 +312,7 @@ static void agent_close(struct agent *agent)
 {
     for (unsigned i = 0; i < AGENT_LISTENS_MAX && agent->https[i]; i++)
         http_free(agent->https[i]);
+    agent_state_close(agent);
     follow_free(agent->follow);
     watch_close(&agent->postfix);
     if (agent->signals >= 0)
@@ -320,7 +340,7 @@ static int agent_run(struct agent *agent, bool from_start)
     /* Before PCRE2 makes code of the rules: it would lie in such memory. */
     if (agent->config.sandbox && sandbox_seal_memory(&agent->log, &err) < 0)
         return cli_fail(EXIT_WORLD, "%s", err.text);
-    if (pipeline_init(&agent->pipeline, &agent->config, hash_seed(), &agent->log, &err) < 0)
+    if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)

@@ -9,10 +9,19 @@
 #include "mailvane/daemon/loop.h"
 #include "mailvane/daemon/ready.h"
 #include "mailvane/expose/http.h"
+#include "mailvane/source/checkpoint.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
 
 #define AGENT_LISTENS_MAX 16
+
+/* What outlives a restart (agent_state.c). */
+struct agent_state {
+    struct checkpoint *checkpoint; /* NULL: nothing is kept */
+    struct loop_timer save;
+    bool changed; /* something was counted since it was saved */
+    bool failing; /* the last save failed, which was said */
+};
 
 struct agent {
     const char *config_file; /* NULL: none was read */
@@ -32,11 +41,29 @@ struct agent {
     struct watch postfix;     /* its directories */
     int signals;
     struct ready supervisor;
+    struct agent_state state;
     bool ready; /* all was read once that was there at the start */
 };
 
 /* Reads and counts what the logs hold now, at most so many bytes; the rest comes by itself. */
 void agent_read(struct agent *agent, size_t bytes);
+
+/* Moves what the logs' readers have counted into the metrics. */
+void agent_count_sources(struct agent *agent);
+
+/*
+ * The state. Open: the pipeline goes on from what was saved, and *rows says where the logs
+ * were left; without a state, or where it cannot be read, all begins anew. Touch: something
+ * was counted, to be saved soon. Save: now. Tidy: nobody waits for an answer just now. Close
+ * saves for the last time.
+ */
+void agent_state_open(struct agent *agent, struct follow_rows *rows);
+void agent_state_touch(struct agent *agent);
+void agent_state_save(struct agent *agent);
+void agent_state_tidy(struct agent *agent);
+void agent_state_close(struct agent *agent);
+/* For the follow set's before_drop. */
+void agent_state_before_drop(void *agent);
 
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4

@@ -21,17 +21,29 @@ static void count_source(struct metrics *m, uint16_t name, const struct follow_s
     metrics_add_growth(m, METRIC_LOG_ROTATIONS, truncate, stats->truncates, &told->truncates);
 }
 
+void agent_count_sources(struct agent *agent)
+{
+    struct metrics *m = agent->pipeline.metrics;
+    for (unsigned i = 0; i < follow_sources(agent->follow); i++) {
+        struct follow_stats stats;
+        follow_stats_get(agent->follow, i, &stats);
+        pipeline_report(&agent->pipeline, &agent->streams[i]);
+        count_source(m, metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern)), &stats,
+                     &agent->told[i]);
+    }
+    metrics_add_growth(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
+                       follow_overflows(agent->follow), &agent->told_overflows);
+}
+
+/* How far the log is behind. */
 static void report_source(struct agent *agent, unsigned source, int64_t now)
 {
     struct metrics *m = agent->pipeline.metrics;
-    struct stream *stream = &agent->streams[source];
+    const struct stream *stream = &agent->streams[source];
     struct follow_stats stats;
     follow_stats_get(agent->follow, source, &stats);
-    uint16_t name = metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern));
-    struct series_key key = {{name}};
+    struct series_key key = {{metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern))}};
     double age = stream->last_time == TIME_UNKNOWN ? 0 : (double)(now - stream->last_time);
-    pipeline_report(&agent->pipeline, stream);
-    count_source(m, name, &stats, &agent->told[source]);
     metrics_set(m, METRIC_LOG_BEHIND_BYTES, key, (double)stats.behind_bytes);
     metrics_set(m, METRIC_LOG_BEHIND_SECONDS, key, stats.behind_bytes && age > 0 ? age : 0);
 }
@@ -57,10 +69,9 @@ static void report_process(struct agent *agent)
 static void report_agent(struct agent *agent, int64_t now)
 {
     struct metrics *m = agent->pipeline.metrics;
+    agent_count_sources(agent);
     for (unsigned i = 0; i < follow_sources(agent->follow); i++)
         report_source(agent, i, now);
-    metrics_add_growth(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
-                       follow_overflows(agent->follow), &agent->told_overflows);
     struct series_key build = {{metrics_label(m, LABEL_VERSION, SLICE(MAILVANE_VERSION)),
                                 metrics_label(m, LABEL_REVISION, SLICE(MAILVANE_REVISION))}};
     metrics_set(m, METRIC_BUILD_INFO, build, 1);

@@ -1,4 +1,7 @@
 #include "agent.h"
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
 #include "mailvane/daemon/sandbox.h"
 
@@ -22,6 +25,19 @@ static void allow_files(struct sandbox *sandbox, char *const *paths, size_t coun
         sandbox_allow_file(sandbox, paths[i]);
 }
 
+/* Beside the file lie its log and its lock; what is damaged is moved aside there. */
+static void allow_state(struct sandbox *sandbox, const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!path)
+        return;
+    char *dir = slash ? must_strdup(path) : must_strdup(".");
+    if (slash)
+        dir[slash == path ? 1 : slash - path] = '\0';
+    sandbox_allow(sandbox, SANDBOX_WRITE, dir);
+    free(dir);
+}
+
 /* Everything that the configuration names, and that may be read again later. */
 static void allow_all(struct sandbox *sandbox, const struct agent *agent)
 {
@@ -36,6 +52,7 @@ static void allow_all(struct sandbox *sandbox, const struct agent *agent)
         allow_postfix(sandbox, cf->dirs[i]);
     allow_files(sandbox, config->providers, config->provider_count);
     allow_files(sandbox, config->causes, config->cause_count);
+    allow_state(sandbox, config->state);
     if (agent->config_file)
         sandbox_allow_file(sandbox, agent->config_file);
     for (size_t i = 0; i < config->sandbox_path_count; i++)
@@ -45,6 +62,8 @@ static void allow_all(struct sandbox *sandbox, const struct agent *agent)
 int agent_confine(const struct agent *agent, struct error *err)
 {
     struct sandbox sandbox = {.log = &agent->log, .user = agent->config.user};
+    /* A log that was compressed while nobody read it is read through the tool for that. */
+    sandbox.may_run = agent->config.state != NULL;
     if (!agent->config.sandbox)
         return sandbox.user ? sandbox_become_user(&sandbox, err) : 0;
     allow_all(&sandbox, agent);

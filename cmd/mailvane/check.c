@@ -112,6 +112,25 @@ static void check_user(struct findings *f, const struct config *config)
     bad(f, err.text);
 }
 
+/* The state's directory; the file itself is the running agent's. */
+static void check_state(struct findings *f, const struct config *config)
+{
+    struct error err;
+    if (!config->state)
+        return;
+    char *dir = must_strdup(config->state), *slash = strrchr(dir, '/');
+    if (slash)
+        slash[slash == dir] = '\0';
+    const char *where = slash ? dir : ".";
+    if (access(where, W_OK | X_OK) == 0) {
+        good(f, "state", config->state);
+    } else {
+        error_set(&err, "state: %s: nothing can be written there: %s", where, strerror(errno));
+        bad(f, err.text);
+    }
+    free(dir);
+}
+
 int run_check(int argc, char **argv)
 {
     const char *config_file = SETUP_CONFIG_USUAL;
@@ -147,6 +166,7 @@ int run_check(int argc, char **argv)
         check_causes(&found, &config);
         check_postfix(&found, &config);
         check_user(&found, &config);
+        check_state(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
         status = cli_flush() ? EXIT_WORLD : status;
     }

@@ -1,5 +1,4 @@
 #include "event_json.h"
-#include "mailvane/base/hash.h"
 #include "mailvane/line/lines.h"
 #include "pipeline.h"
 #include "read.h"
@@ -34,7 +33,7 @@ static int print_files(const struct config *config, enum format_id format, char 
     struct logger log = {.level = LOG_LEVEL_WARN};
     const bool *with_recipients = arg;
     int status = EXIT_DONE;
-    if (pipeline_init(&p, config, hash_seed(), &log, &err) < 0)
+    if (pipeline_init(&p, config, &log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     file_reader_init(&reader);
     for (; *paths; paths++) {

@@ -1,10 +1,12 @@
 #include "pipeline.h"
 
+#include "mailvane/base/hash.h"
 #include "mailvane/line/lines.h"
 
-int pipeline_init(struct pipeline *p, const struct config *config, uint64_t seed,
-                  const struct logger *log, struct error *err)
+int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
+                  struct error *err)
 {
+    uint64_t seed = hash_seed();
     struct metrics_options options = {
         .domains = (uint32_t)config->series_domains,
         .sending_ips = (uint32_t)config->series_sending_ips,
@@ -55,10 +57,14 @@ void pipeline_save(const struct pipeline *p, struct image_writer *out)
     last_causes_save(p->last_causes, out);
 }
 
-bool pipeline_load(struct pipeline *p, struct image_reader *in)
+bool pipeline_resume(struct pipeline *p, uint64_t seed, struct image_reader *in)
 {
     if (!metrics_load(p->metrics, in))
         return false;
+    format_set_free(p->formats);
+    last_causes_free(p->last_causes);
+    p->formats = format_set_new(seed);
+    p->last_causes = last_causes_new(seed);
     format_set_load(p->formats, in);
     last_causes_load(p->last_causes, in);
     return true;

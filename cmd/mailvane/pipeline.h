@@ -48,18 +48,19 @@ struct pipeline {
 };
 
 /* Reads what the configuration names: provider files, Postfix' configuration. */
-int pipeline_init(struct pipeline *p, const struct config *config, uint64_t seed,
-                  const struct logger *log, struct error *err);
+int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
+                  struct error *err);
 void pipeline_release(struct pipeline *p);
 
 void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference);
 
-/*
- * All that counting has led to and depends on, to go on from after a restart. The seed has to
- * be the same then. False where what was saved is damaged: nothing of it counts.
- */
+/* All that counting has led to and depends on, to go on from after a restart. */
 void pipeline_save(const struct pipeline *p, struct image_writer *out);
-bool pipeline_load(struct pipeline *p, struct image_reader *in);
+/*
+ * Goes on from what was saved, before anything is counted. seed: of the hashes in it, then
+ * and from now on. False where what was saved is damaged: nothing of it counts.
+ */
+bool pipeline_resume(struct pipeline *p, uint64_t seed, struct image_reader *in);
 
 /* Parses one line and fills in who and from where; the outcome is counted in the stream.
  * *format says which one took the line, FORMAT_COUNT if none did. */

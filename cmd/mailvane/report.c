@@ -8,7 +8,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "mailvane/base/hash.h"
 #include "mailvane/line/lines.h"
 #include "pipeline.h"
 #include "read.h"
@@ -153,7 +152,7 @@ static int report_files(const struct config *config, enum format_id format, char
                             options->top_text, REPORT_TOP_MAX);
         report.top = (unsigned)top;
     }
-    if (pipeline_init(&r.pipeline, config, hash_seed(), &log, &err) < 0)
+    if (pipeline_init(&r.pipeline, config, &log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     r.tally = tally_new(hash_seed());
     file_reader_init(&r.reader);

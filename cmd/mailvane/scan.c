@@ -1,4 +1,3 @@
-#include "mailvane/base/hash.h"
 #include "mailvane/expose/text.h"
 #include "pipeline.h"
 #include "read.h"
@@ -67,7 +66,7 @@ static int scan_files(const struct config *config, enum format_id format, char *
     struct totals totals = {0};
     struct logger log = {.level = LOG_LEVEL_WARN};
     int status = EXIT_DONE;
-    if (pipeline_init(&p, config, hash_seed(), &log, &err) < 0)
+    if (pipeline_init(&p, config, &log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     file_reader_init(&reader);
     double start = now_seconds();

@@ -252,7 +252,6 @@ static const struct mistake {
     {"trusted_authserv_ids", "trusted_authserv_ids: []\n",
      "c.yml:1:1: trusted_authserv_ids" NOT_YET},
     {"queue", "log: {}\nqueue:\n  - postfix: /var/spool/postfix\n", "c.yml:2:1: queue" NOT_YET},
-    {"state", "state: /x\n", "c.yml:1:1: state" NOT_YET},
     {"web.config_file", "web:\n  config_file: /x\n", "c.yml:2:3: web.config_file" NOT_YET},
     {"journal", "sources:\n  - journal: {units: [a]}\n", "c.yml:2:5: sources[].journal" NOT_YET},
     {"mail", "sources:\n  - mail: /var/mail/new\n", "c.yml:2:5: sources[].mail" NOT_YET},

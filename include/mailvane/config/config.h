@@ -57,6 +57,7 @@ struct config {
     char **sandbox_paths; /* may be read, besides what everything above names */
     size_t sandbox_path_count;
     char *user; /* NULL: the usual one, if there is one */
+    char *state; /* NULL: nothing is kept over a restart */
 };
 
 /* Defaults only. */
