@@ -164,7 +164,7 @@ static int follow_one(struct agent *agent, const char *pattern, const char *form
                       struct error *err)
 {
     enum format_id only = FORMAT_AUTO;
-    int source = follow_add(agent->follow, pattern, err);
+    int source = follow_add(agent->follow, pattern, NULL, err);
     if (source < 0)
         return -1;
     if (format)
