@@ -114,8 +114,9 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
         state->checkpoint = NULL;
         return;
     }
-    log_info(&agent->log, checkpoint_is_new(state->checkpoint) ? "state: %s, which is new"
-                                                               : "state: going on from %s",
+    log_info(&agent->log,
+             checkpoint_is_new(state->checkpoint) ? "state: %s, which is new"
+                                                  : "state: going on from %s",
              agent->config.state);
 }
 

@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <glob.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"

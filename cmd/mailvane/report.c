@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mailvane/base/hash.h"
 #include "mailvane/line/lines.h"
 #include "pipeline.h"
 #include "read.h"

@@ -38,7 +38,8 @@ static const char *const migrations[VERSION] = {
     " skipping INTEGER NOT NULL);",
 };
 
-/* No fsync at a commit, one when the log is brought back; a small cache: it is written, not read. */
+/* No fsync at a commit, one when the log is brought back; a small cache: it is written, not read.
+ */
 static const char settings[] = "PRAGMA journal_mode=WAL;"
                                "PRAGMA synchronous=NORMAL;"
                                "PRAGMA wal_autocheckpoint=0;"
@@ -316,9 +317,8 @@ static enum state open_file(struct checkpoint *c)
     c->failed = false;
     /* Its log and the rest get the rights of the file itself. */
     mode_t before = umask(077);
-    int rc = sqlite3_open_v2(c->path, &c->db,
-                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW,
-                             NULL);
+    int rc = sqlite3_open_v2(
+        c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     enum state state = STATE_REFUSED;
     if (rc)
         error_set(&c->why, "%s: %s", c->path, c->db ? sqlite3_errmsg(c->db) : "no memory");
@@ -607,11 +607,10 @@ static uint64_t hash_of_rows(const struct follow_rows *rows, uint64_t seed)
     uint64_t hash = seed;
     for (size_t i = 0; i < rows->count; i++) {
         const struct follow_row *row = &rows->items[i];
-        const uint64_t n[] = {row->role,     row->dev,       row->ino,
-                              (uint64_t)row->born,           row->offset,
-                              row->size,     row->head_len,  row->head_hash,
-                              row->mark_end, row->mark_len,  row->mark_hash,
-                              (uint64_t)row->since,          row->skipping};
+        const uint64_t n[] = {row->role,     row->dev,      row->ino,       (uint64_t)row->born,
+                              row->offset,   row->size,     row->head_len,  row->head_hash,
+                              row->mark_end, row->mark_len, row->mark_hash, (uint64_t)row->since,
+                              row->skipping};
         hash = hash_slice(slice_of((const char *)n, sizeof(n)), hash);
         hash = hash_slice(slice_str(row->pattern), hash);
         hash = hash_slice(slice_str(row->path), hash);
@@ -624,8 +623,8 @@ static void add_file(struct checkpoint *c, const struct follow_row *row)
     sqlite3_stmt *statement = prepared(c, FILE_ADD);
     if (!statement)
         return;
-    const uint64_t n[] = {row->dev,      row->ino,       (uint64_t)row->born, row->offset,
-                          row->size,     row->head_len,  row->head_hash,      row->mark_end,
+    const uint64_t n[] = {row->dev,      row->ino,       (uint64_t)row->born,  row->offset,
+                          row->size,     row->head_len,  row->head_hash,       row->mark_end,
                           row->mark_len, row->mark_hash, (uint64_t)row->since, row->skipping};
     sqlite3_bind_int64(statement, 1, row->role);
     bind_text(statement, 2, row->pattern);

@@ -108,14 +108,14 @@ bool follow_shadowed(const struct stream *stream, const char *dir, const char *b
     return false;
 }
 
-static bool has_stream(const struct follow *follow, unsigned source, const char *path)
+static struct stream *find_stream(const struct follow *follow, unsigned source, const char *path)
 {
     for (unsigned i = 0; i < follow->stream_count; i++) {
-        const struct stream *stream = follow->streams[i];
+        struct stream *stream = follow->streams[i];
         if (stream->source == source && strcmp(stream->path, path) == 0)
-            return true;
+            return stream;
     }
-    return false;
+    return NULL;
 }
 
 static void stream_remove(struct follow *follow, unsigned at)
@@ -149,23 +149,25 @@ static void make_stream_room(struct follow *follow)
     }
 }
 
-static void add_stream(struct follow *follow, unsigned source, const char *path)
+struct stream *follow_stream(struct follow *follow, unsigned source, const char *path)
 {
     static const char full[] = "cannot follow %s: %d files are followed already";
-    if (has_stream(follow, source, path))
-        return;
+    struct stream *stream = find_stream(follow, source, path);
+    if (stream)
+        return stream;
     if (follow->stream_count == FOLLOW_FILES_MAX)
         make_stream_room(follow);
     if (follow->stream_count == FOLLOW_FILES_MAX) {
         if (!follow->full)
             log_warn(follow->options.log, full, path, FOLLOW_FILES_MAX);
         follow->full = true;
-        return;
+        return NULL;
     }
-    struct stream *stream = stream_new(follow, source, path);
+    stream = stream_new(follow, source, path);
     follow->streams[follow->stream_count++] = stream;
     stream->order = follow->orders++;
     follow_queue(stream);
+    return stream;
 }
 
 /* A glob being expanded. */
@@ -178,7 +180,7 @@ static void add_match(void *arg, const char *path)
 {
     const struct expanding *ex = arg;
     if (!rotation_is_compressed(path))
-        add_stream(ex->follow, ex->source, path);
+        follow_stream(ex->follow, ex->source, path);
 }
 
 static void expand_source(struct follow *follow, unsigned number)
@@ -242,22 +244,26 @@ static bool usable(const struct follow *follow, const char *pattern, struct erro
 }
 
 /* What exists now is settled now: it is told from what appears later by that. */
-static void first_look(struct follow *follow, unsigned number)
+static void first_look(struct follow *follow, unsigned number, const struct follow_rows *saved)
 {
     struct source *source = follow->sources[number];
     unsigned before = follow->stream_count;
+    follow->adding = true;
+    restore_source(follow, number, saved);
     if (source->glob)
         expand_source(follow, number);
     else
-        add_stream(follow, number, source->pattern);
+        follow_stream(follow, number, source->pattern);
     for (unsigned i = before; i < follow->stream_count; i++) {
         follow->streams[i]->dirty = false;
         stream_settle(follow->streams[i]);
     }
     source->initial = false;
+    follow->adding = false;
 }
 
-int follow_add(struct follow *follow, const char *pattern, struct error *err)
+int follow_add(struct follow *follow, const char *pattern, const struct follow_rows *saved,
+               struct error *err)
 {
     char *path = usable(follow, pattern, err) ? absolute(pattern, err) : NULL;
     if (!path)
@@ -269,7 +275,7 @@ int follow_add(struct follow *follow, const char *pattern, struct error *err)
                               .since = follow_now(CLOCK_REALTIME_COARSE)};
     unsigned number = follow->source_count++;
     follow->sources[number] = source;
-    first_look(follow, number);
+    first_look(follow, number, saved);
     return (int)number;
 }
 

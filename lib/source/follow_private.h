@@ -7,7 +7,8 @@
  *   member   an open file in a stream
  *
  * follow.c holds the set, stream.c reads along the queue, settle.c decides which
- * files belong into it.
+ * files belong into it. rows.c tells what has to be known after a restart, and
+ * restore.c finds again what was told.
  */
 #ifndef SOURCE_FOLLOW_PRIVATE_H
 #define SOURCE_FOLLOW_PRIVATE_H
@@ -40,7 +41,9 @@ struct member {
 struct known {
     struct ident id;
     uint64_t offset; /* read so far, where it was */
-    bool pending;    /* it was empty; what it is shows when it has content */
+    uint64_t size;
+    struct print print; /* of what was read */
+    bool pending;       /* it was empty; what it is shows when it has content */
 };
 
 struct stream {
@@ -57,6 +60,7 @@ struct stream {
     size_t known_count;
     int64_t since; /* nothing older than this can be an unread file of this path */
     bool initial;  /* not settled yet since follow_add */
+    bool restored; /* not settled yet since a restart */
     bool dirty;    /* to be settled */
     bool more;     /* there are files waiting on disk */
     bool denied;   /* the file cannot be opened; said once */
@@ -86,13 +90,16 @@ struct follow {
     unsigned open_files;
     struct stream *queue; /* streams with work, first come first served */
     struct stream **queue_end;
-    bool full; /* too many files; said once */
+    bool full;   /* too many files; said once */
+    bool adding; /* within follow_add: not all is known yet that is to be saved */
 };
 
 /* follow.c */
 /* ns since the epoch. File systems stamp with CLOCK_REALTIME_COARSE, or later. */
 int64_t follow_now(clockid_t clock);
 void follow_queue(struct stream *stream);
+/* The source's stream of that path, made where there is none; NULL where there are too many. */
+struct stream *follow_stream(struct follow *follow, unsigned source, const char *path);
 /* Is that file open, in whichever stream? */
 struct member *follow_find(const struct follow *follow, const struct ident *id);
 /* Does a path that leads to dir/base belong to a stream that comes before this one? */
@@ -102,6 +109,10 @@ static inline struct source *stream_source(const struct stream *stream)
 {
     return stream->follow->sources[stream->source];
 }
+
+/* restore.c */
+/* Before the source is looked at: its streams as they were saved. */
+void restore_source(struct follow *follow, unsigned source, const struct follow_rows *saved);
 
 /* stream.c */
 struct member *member_new(struct stream *stream, int fd, const struct look *look);
@@ -119,6 +130,10 @@ bool stream_next(struct stream *stream, struct follow_block *out);
 /* settle.c */
 /* Finds out which files belong to the stream now. */
 void stream_settle(struct stream *stream);
+/* Opens a regular file beside a path; NULL with errno. */
+struct member *member_open(struct stream *stream, const char *dir, const char *name);
+/* To be called once known was filled. */
+void stream_sort_known(struct stream *stream);
 /* What is known of a file beside the path; NULL where nothing is. */
 struct known *stream_known(const struct stream *stream, const struct ident *id);
 

@@ -1,6 +1,8 @@
 #include "rotation.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,6 +193,21 @@ bool siblings_list(struct siblings *out, const char *dir, const char *base)
     }
     closedir(stream);
     sort(out, base);
+    return true;
+}
+
+bool siblings_list_with_base(struct siblings *out, const char *dir, const char *base)
+{
+    char path[PATH_MAX];
+    struct look look;
+    if (!siblings_list(out, dir, base))
+        return false;
+    int len = snprintf(path, sizeof(path), "%s/%s", dir, base);
+    if (len > 0 && len < PATH_MAX && look_at(AT_FDCWD, path, &look) && look.regular) {
+        out->items = must_realloc(out->items, (out->count + 1) * sizeof(*out->items));
+        out->items[out->count].look = look;
+        memcpy(out->items[out->count++].name, base, strlen(base) + 1);
+    }
     return true;
 }
 

@@ -39,6 +39,8 @@ bool rotation_is_rotated(const char *base, const char *name);
  * oldest first. False where the directory cannot be read.
  */
 bool siblings_list(struct siblings *out, const char *dir, const char *base);
+/* The same with the file named base itself, where there is one, at the end. */
+bool siblings_list_with_base(struct siblings *out, const char *dir, const char *base);
 void siblings_release(struct siblings *siblings);
 
 #endif

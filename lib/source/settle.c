@@ -65,6 +65,12 @@ static int compare_known(const void *a, const void *b)
     return ident_compare(&x->id, &y->id);
 }
 
+void stream_sort_known(struct stream *stream)
+{
+    if (stream->known_count)
+        qsort(stream->known, stream->known_count, sizeof(*stream->known), compare_known);
+}
+
 struct known *stream_known(const struct stream *stream, const struct ident *id)
 {
     struct known key = {.id = *id};
@@ -96,10 +102,10 @@ static int open_file(const char *dir, const char *name)
     return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-static struct member *member_open(const struct plan *plan, const char *name)
+struct member *member_open(struct stream *stream, const char *dir, const char *name)
 {
     struct look look;
-    int fd = open_file(plan->target.dir, name);
+    int fd = open_file(dir, name);
     if (fd < 0)
         return NULL;
     if (!look_fd(fd, &look) || !look.regular) {
@@ -107,7 +113,14 @@ static struct member *member_open(const struct plan *plan, const char *name)
         errno = EINVAL;
         return NULL;
     }
-    return member_new(plan->stream, fd, &look);
+    return member_new(stream, fd, &look);
+}
+
+/* Does it hold what was read of it, as far as that is known? */
+static bool is_as_known(const struct known *known, const struct tail *tail)
+{
+    return known->offset <= tail->look.size &&
+           (known->print.head_len == 0 || print_is_in(&known->print, tail->fd));
 }
 
 /* The file that the path names is one that stood beside it, or a new one. */
@@ -116,7 +129,7 @@ static void start_fresh(const struct stream *stream, struct member *member)
     const struct known *known = stream_known(stream, &member->tail.look.id);
     if (stream->initial && !stream->follow->options.from_start)
         tail_start_at_end(&member->tail, stream->follow->options.line_max);
-    else if (known && known->offset <= member->tail.look.size)
+    else if (known && is_as_known(known, &member->tail))
         tail_resume(&member->tail, known->offset);
     tail_pin(&member->tail);
 }
@@ -132,7 +145,7 @@ static void open_named(struct plan *plan)
     struct stream *stream = plan->stream;
     if (stream->follow->open_files >= FOLLOW_FILES_MAX)
         return;
-    plan->fresh = member_open(plan, plan->target.base);
+    plan->fresh = member_open(stream, plan->target.dir, plan->target.base);
     if (plan->fresh)
         start_fresh(stream, plan->fresh);
     else if (errno != ENOENT && !stream->denied)
@@ -206,7 +219,8 @@ static const struct sibling *find_copy(const struct plan *plan)
 static void take_copy(struct plan *plan)
 {
     const struct sibling *sibling = plan->changed ? find_copy(plan) : NULL;
-    struct member *member = sibling ? member_open(plan, sibling->name) : NULL;
+    struct member *member =
+        sibling ? member_open(plan->stream, plan->target.dir, sibling->name) : NULL;
     if (!member)
         return;
     const struct tail *tail = &plan->stream->current->tail;
@@ -301,7 +315,7 @@ static enum verdict judge(struct plan *plan, const struct sibling *sibling)
     plan->more |= !has_room(plan);
     if (plan->more)
         return LATER;
-    struct member *member = member_open(plan, sibling->name);
+    struct member *member = member_open(plan->stream, plan->target.dir, sibling->name);
     if (!member)
         return LATER;
     tail_pin(&member->tail);
@@ -349,9 +363,9 @@ static void judge_siblings(struct plan *plan)
         place_current(plan, sibling);
         if (verdict == LATER)
             continue;
-        plan->known[plan->known_count++] = (struct known){.id = sibling->look.id,
-                                                          .offset = known ? known->offset : 0,
-                                                          .pending = verdict == PENDING};
+        struct known *now = &plan->known[plan->known_count++];
+        *now = known ? *known : (struct known){.id = sibling->look.id};
+        now->pending = verdict == PENDING;
     }
     if (plan->known_count)
         qsort(plan->known, plan->known_count, sizeof(*plan->known), compare_known);
@@ -505,7 +519,6 @@ static void arrange(struct plan *plan)
 {
     struct stream *stream = plan->stream;
     struct member *current = stream->current;
-    drop_doubles(plan);
     insert_queue(plan);
     if (plan->restart) {
         current->tail = plan->again;
@@ -528,7 +541,7 @@ static void watch_members(struct stream *stream)
 /* From here on only what is written later counts; a stamp from the future would hide it. */
 static void settled(struct stream *stream)
 {
-    stream->initial = false;
+    stream->initial = stream->restored = false;
     if (!stream->current || !tail_pinned(&stream->current->tail))
         return;
     int64_t mtime = stream->current->tail.look.mtime, now = follow_now(CLOCK_REALTIME);
@@ -538,6 +551,8 @@ static void settled(struct stream *stream)
 static void plan_commit(struct plan *plan, bool holds)
 {
     struct stream *stream = plan->stream;
+    /* First, as the owner saves then: what is not taken yet must not be known yet. */
+    drop_doubles(plan);
     if (!plan->listed || !holds)
         keep_known(plan);
     count(plan);

@@ -68,18 +68,30 @@ void stream_free(struct stream *stream)
     free(stream);
 }
 
+/* Its last bytes were counted, but where they end may not be saved yet. */
+static void announce_drop(const struct member *member)
+{
+    const struct follow *follow = member->stream->follow;
+    if (follow->options.before_drop && !follow->adding && member->tail.offset)
+        follow->options.before_drop(follow->options.arg);
+}
+
 /* What it still holds has no newline, or will never be read. */
 void stream_drop(struct stream *stream, struct member *member)
 {
     struct member **link = &stream->members;
+    announce_drop(member);
     while (*link != member)
         link = &(*link)->next;
     *link = member->next;
     if (stream->current == member)
         stream->current = NULL;
     struct known *known = stream_known(stream, &member->tail.look.id);
-    if (known)
+    if (known) {
         known->offset = member->tail.offset;
+        known->size = member->tail.look.size;
+        tail_print(&member->tail, &known->print);
+    }
     member_free(member);
 }
 

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "mailvane/base/hash.h"
+
 void tail_init(struct tail *tail, int fd, const struct look *look)
 {
     *tail = (struct tail){.fd = fd, .look = *look};
@@ -152,6 +154,36 @@ enum tail_result tail_read(struct tail *tail, struct block_reader *reader, struc
 uint64_t tail_behind(const struct tail *tail)
 {
     return tail->look.size > tail->offset ? tail->look.size - tail->offset : 0;
+}
+
+static uint64_t hash_bytes(const char *bytes, size_t len)
+{
+    return hash_slice(slice_of(bytes, len), 0);
+}
+
+void tail_print(const struct tail *tail, struct print *out)
+{
+    *out = (struct print){
+        .head_len = tail->head_len,
+        .head_hash = hash_bytes(tail->head, tail->head_len),
+        .mark_end = tail->mark_end,
+        .mark_len = tail->mark_len,
+        .mark_hash = hash_bytes(tail->mark, tail->mark_len),
+    };
+}
+
+static bool holds_hash(int fd, uint64_t offset, uint64_t len, uint64_t hash)
+{
+    char now[TAIL_PRINT];
+    return len <= sizeof(now) && read_at(fd, now, (size_t)len, offset) == len &&
+           hash_bytes(now, (size_t)len) == hash;
+}
+
+bool print_is_in(const struct print *print, int fd)
+{
+    return print->head_len && print->mark_len && print->mark_len <= print->mark_end &&
+           holds_hash(fd, 0, print->head_len, print->head_hash) &&
+           holds_hash(fd, print->mark_end - print->mark_len, print->mark_len, print->mark_hash);
 }
 
 bool tail_is_in(const struct tail *tail, int fd, uint64_t size)

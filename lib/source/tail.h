@@ -37,6 +37,15 @@ struct tail {
     char head[TAIL_PRINT];
 };
 
+/*
+ * A fingerprint whose bytes are gone. The hashes are XXH3 without a seed: they mean the
+ * same in another process.
+ */
+struct print {
+    uint64_t head_len, head_hash;
+    uint64_t mark_end, mark_len, mark_hash;
+};
+
 enum tail_result {
     TAIL_LINES,
     TAIL_END,     /* all whole lines were read */
@@ -70,6 +79,10 @@ enum tail_result tail_read(struct tail *tail, struct block_reader *reader, struc
 
 /* Bytes not handed out, by the last look. */
 uint64_t tail_behind(const struct tail *tail);
+
+void tail_print(const struct tail *tail, struct print *out);
+/* Does the file hold that content, at the same places? Not where nothing is known of it. */
+bool print_is_in(const struct print *print, int fd);
 
 /* Does another file hold what was read of this one, at the same place? */
 bool tail_is_in(const struct tail *tail, int fd, uint64_t size);

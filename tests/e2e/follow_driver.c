@@ -123,7 +123,7 @@ int main(int argc, char **argv)
         .log = &log, .line_max = LINE_MAX_BYTES, .from_start = arguments.from_start};
     struct follow *follow = follow_new(&options, &err);
     for (char **pattern = arguments.patterns; follow && *pattern; pattern++) {
-        if (follow_add(follow, *pattern, &err) < 0) {
+        if (follow_add(follow, *pattern, NULL, &err) < 0) {
             follow_free(follow);
             follow = NULL;
         }

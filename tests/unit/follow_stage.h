@@ -118,7 +118,7 @@ static inline void cut(const struct stage *stage, const char *name)
 static inline int add(struct stage *stage, const char *pattern)
 {
     struct error err;
-    int number = follow_add(stage->follow, in(stage, pattern).text, &err);
+    int number = follow_add(stage->follow, in(stage, pattern).text, NULL, &err);
     if (number < 0)
         fail_msg("follow_add: %s", err.text);
     return number;

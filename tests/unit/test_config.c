@@ -102,7 +102,8 @@ static const char every_key[] = "sources:\n"
                                 "check_interval: 86400\n"
                                 "sandbox: false\n"
                                 "sandbox_paths: [/srv, /data/logs]\n"
-                                "user: watcher\n";
+                                "user: watcher\n"
+                                "state: /var/lib/x/state.db\n";
 
 static void expect_sources(const struct config *config)
 {
@@ -146,6 +147,7 @@ static void reads_every_key(void **state)
     expect_text("level", config.log_level, "debug");
     expect_text("format", config.log_format, "json");
     expect_number("check_interval", config.check_interval, 86400);
+    expect_text("state", config.state, "/var/lib/x/state.db");
     expect_number("sandbox", config.sandbox, false);
     expect_number("sandbox_paths", (long)config.sandbox_path_count, 2);
     expect_text("second of sandbox_paths", config.sandbox_paths[1], "/data/logs");

@@ -12,16 +12,16 @@ static void test_refused_patterns(void **state)
     memset(longer, 'x', sizeof(longer));
     longer[0] = '/';
     longer[sizeof(longer) - 1] = '\0';
-    assert_int_equal(follow_add(stage->follow, "", &err), -1);
+    assert_int_equal(follow_add(stage->follow, "", NULL, &err), -1);
     assert_string_equal(err.text, "the path of a source is empty");
-    assert_int_equal(follow_add(stage->follow, "/var/log/", &err), -1);
+    assert_int_equal(follow_add(stage->follow, "/var/log/", NULL, &err), -1);
     assert_string_equal(err.text, "/var/log/: a directory; a source is a file or a glob");
-    assert_int_equal(follow_add(stage->follow, longer, &err), -1);
+    assert_int_equal(follow_add(stage->follow, longer, NULL, &err), -1);
     assert_non_null(strstr(err.text, "longer than 4095 bytes"));
     assert_int_equal(follow_sources(stage->follow), 0);
     for (int i = 0; i < FOLLOW_SOURCES_MAX; i++)
         assert_int_equal(add(stage, "none"), i);
-    assert_int_equal(follow_add(stage->follow, "/one-more", &err), -1);
+    assert_int_equal(follow_add(stage->follow, "/one-more", NULL, &err), -1);
     assert_string_equal(err.text, "/one-more: more than 64 sources");
 }
 

@@ -44,6 +44,13 @@ struct follow_options {
     const struct logger *log; /* may be NULL */
     size_t line_max;          /* longest line in bytes; a longer one is skipped and counted */
     bool from_start; /* read what the files hold when they are added, instead of only what comes */
+    /*
+     * May be NULL. Called within follow_next and follow_check, when every block so far was
+     * counted, before a file is closed whose bytes were handed out: what was saved last may
+     * name a place in it that is gone afterwards, so the owner saves now.
+     */
+    void (*before_drop)(void *arg);
+    void *arg;
 };
 
 /* What a source (one pattern) counted; monotonic. */
@@ -70,6 +77,35 @@ enum follow_result {
     FOLLOW_IDLE,  /* all was read; wait for follow_fd to become readable */
 };
 
+enum follow_role {
+    FOLLOW_SOURCE,  /* a pattern was followed */
+    FOLLOW_PATH,    /* and this path of it */
+    FOLLOW_CURRENT, /* the file that the path named */
+    FOLLOW_OLDER,   /* one that it named before and that was open still */
+    FOLLOW_KNOWN,   /* a file beside it that is accounted for, read or none of ours */
+    FOLLOW_PENDING, /* a file beside it that was empty: what it is shows when it grows */
+};
+
+/* One thing to be known again after a restart: plain values, so that anybody can store it. */
+struct follow_row {
+    enum follow_role role;
+    char *pattern;     /* the source's, as it was made absolute */
+    char *path;        /* the stream's; "" of FOLLOW_SOURCE */
+    uint64_t dev, ino; /* which file */
+    int64_t born;
+    uint64_t offset; /* first byte that was not handed out (of a compressed file: of its content) */
+    uint64_t size;   /* at the last look */
+    uint64_t head_len, head_hash;           /* XXH3 of the first bytes */
+    uint64_t mark_end, mark_len, mark_hash; /* of the bytes before what was handed out last */
+    int64_t since; /* of a source or path: nothing older is unread (ns since the epoch) */
+    bool skipping; /* within a line that is too long */
+};
+
+struct follow_rows {
+    struct follow_row *items; /* owned, and so are their strings */
+    size_t count;
+};
+
 struct follow *follow_new(const struct follow_options *options, struct error *err);
 void follow_free(struct follow *follow);
 
@@ -78,8 +114,21 @@ void follow_free(struct follow *follow);
  * one is of the current directory. Files that appear later are read from their start.
  * Returns the source's number, counted from 0; -1 with a sentence where there are
  * too many or the pattern is unusable.
+ *
+ * `saved` is what follow_save told before a restart; NULL at a first start. Where it knows the
+ * pattern, each file is read on from where it was left, wherever it is now; from_start means
+ * nothing then. Rows of other patterns are ignored, and so, with a sentence, are those that
+ * cannot be: they may come from a damaged file.
  */
-int follow_add(struct follow *follow, const char *pattern, struct error *err);
+int follow_add(struct follow *follow, const char *pattern, const struct follow_rows *saved,
+               struct error *err);
+
+/*
+ * Appends all that has to be known after a restart, as of the last block: to be stored together
+ * with what was counted. Not before all sources were added, or the others are forgotten.
+ */
+void follow_save(const struct follow *follow, struct follow_rows *out);
+void follow_rows_release(struct follow_rows *rows);
 
 /* Becomes readable when something changed: call follow_wake, then follow_next until IDLE. */
 int follow_fd(const struct follow *follow);

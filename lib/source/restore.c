@@ -1,0 +1,349 @@
+/*
+ * From the rows of a follow set that is no more to streams that read on.
+ *
+ * Each file that was open is looked for among those that stand beside the path now:
+ * by its identity, which its content must confirm, as an inode may have been given
+ * again and a file may have been truncated; then by its content alone, as it may have
+ * been copied away. Device numbers are not compared where there is a birth time: they
+ * are given anew at each boot.
+ *
+ * What was rotated since is not looked for here: it is unknown, and stream_settle takes
+ * it for what it is, as it does while it watches.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "follow_private.h"
+#include "mailvane/base/bug.h"
+#include "resolve.h"
+#include "rotation.h"
+#include "rows.h"
+
+/* Views of a directory that does not stand still; then the last one has to do. */
+#define VIEWS_MAX 64
+
+/* A file to be found again. */
+struct lost {
+    const struct follow_row *row;
+    struct print print;
+    struct member *member; /* NULL: not found */
+};
+
+struct view {
+    struct stream *stream;
+    struct target target;
+    struct interests set;
+    struct siblings siblings; /* and the path's own file, at the end */
+};
+
+/* --- looking --------------------------------------------------------------------------------- */
+
+static void view_make(struct view *view, struct stream *stream)
+{
+    *view = (struct view){.stream = stream};
+    if (resolve_path(&stream->follow->places, &view->set, stream->path, &view->target) &&
+        view->target.dir[0])
+        siblings_list_with_base(&view->siblings, view->target.dir, view->target.base);
+}
+
+static void view_release(struct view *view)
+{
+    siblings_release(&view->siblings);
+    interests_release(&view->set, &view->stream->follow->places);
+}
+
+static bool view_holds(struct view *view)
+{
+    places_drain(&view->stream->follow->places);
+    return !interests_stale(&view->set);
+}
+
+static bool is_same_file(const struct follow_row *row, const struct ident *id)
+{
+    return row->ino == id->ino && row->born == id->born && (row->born || row->dev == id->dev);
+}
+
+/* Does it hold what was read? Of a file that was empty nothing but its identity is known. */
+static bool holds_content(const struct lost *lost, struct member *member)
+{
+    if (lost->print.head_len == 0)
+        return is_same_file(lost->row, &member->tail.look.id);
+    return member->tail.look.size >= lost->row->offset &&
+           print_is_in(&lost->print, member->tail.fd);
+}
+
+static void read_on(const struct lost *lost, struct member *member)
+{
+    if (lost->print.head_len == 0)
+        return; /* as a file that is empty: it is taken in a settled moment */
+    tail_resume(&member->tail, lost->row->offset);
+    member->tail.skipping = lost->row->skipping;
+    tail_pin(&member->tail);
+}
+
+/* Opens a file that nobody holds yet, if it is the one; NULL else. */
+static struct member *open_lost(const struct view *view, const struct lost *lost,
+                                const struct sibling *sibling)
+{
+    struct follow *follow = view->stream->follow;
+    if (follow->open_files >= FOLLOW_FILES_MAX || follow_find(follow, &sibling->look.id))
+        return NULL;
+    struct member *member = member_open(view->stream, view->target.dir, sibling->name);
+    if (!member)
+        return NULL;
+    if (ident_eq(&member->tail.look.id, &sibling->look.id) && holds_content(lost, member)) {
+        read_on(lost, member);
+        return member;
+    }
+    member_free(member);
+    return NULL;
+}
+
+static bool is_taken(const struct lost *all, size_t count, const struct ident *id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (all[i].member && ident_eq(&all[i].member->tail.look.id, id))
+            return true;
+    }
+    return false;
+}
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+/* The files of one stream, on their way back. */
+struct search {
+    struct view view;
+    struct lost lost[FOLLOW_FILES_MAX];
+    size_t count;
+};
+
+static void find_by_identity(struct search *search, struct lost *lost)
+{
+    const struct siblings *siblings = &search->view.siblings;
+    for (size_t i = 0; i < siblings->count && !lost->member; i++) {
+        const struct sibling *sibling = &siblings->items[i];
+        if (is_same_file(lost->row, &sibling->look.id) &&
+            !is_taken(search->lost, search->count, &sibling->look.id))
+            lost->member = open_lost(&search->view, lost, sibling);
+    }
+}
+
+/* Of all that hold it the longest: others are backups made before. */
+static void find_by_content(struct search *search, struct lost *lost)
+{
+    const struct siblings *siblings = &search->view.siblings;
+    for (size_t i = 0; i < siblings->count && lost->print.head_len; i++) {
+        const struct sibling *sibling = &siblings->items[i];
+        if (is_taken(search->lost, search->count, &sibling->look.id) ||
+            (lost->member && sibling->look.size <= lost->member->tail.look.size))
+            continue;
+        struct member *member = open_lost(&search->view, lost, sibling);
+        if (member && lost->member)
+            member_free(lost->member);
+        if (member)
+            lost->member = member;
+    }
+}
+
+/* All by identity first: what one of them is, another one cannot be. */
+static bool find_all(struct search *search)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < search->count; i++) {
+        if (!search->lost[i].member)
+            find_by_identity(search, &search->lost[i]);
+    }
+    for (size_t i = 0; i < search->count; i++) {
+        if (!search->lost[i].member)
+            find_by_content(search, &search->lost[i]);
+        found += search->lost[i].member != NULL;
+    }
+    return found == search->count;
+}
+
+/* --- taking ----------------------------------------------------------------------------------- */
+
+static void add_lost(struct search *search, const struct follow_row *row)
+{
+    if (search->count == FOLLOW_FILES_MAX)
+        return;
+    struct lost *lost = &search->lost[search->count++];
+    *lost = (struct lost){.row = row};
+    row_print(row, &lost->print);
+}
+
+static void add_known(struct stream *stream, const struct follow_row *row)
+{
+    size_t count = stream->known_count;
+    if ((count & (count - 1)) == 0)
+        stream->known =
+            must_realloc(stream->known, (count ? count * 2 : 1) * sizeof(*stream->known));
+    struct known *known = &stream->known[stream->known_count++];
+    *known = (struct known){.id = row_ident(row),
+                            .offset = row->offset,
+                            .size = row->size,
+                            .pending = row->role == FOLLOW_PENDING};
+    row_print(row, &known->print);
+}
+
+static bool is_of(const struct follow_row *row, const struct stream *stream)
+{
+    const struct source *source = stream_source(stream);
+    return row->pattern && strcmp(row->pattern, source->pattern) == 0 && !row_fault(row, source) &&
+           row->role != FOLLOW_SOURCE && strcmp(row->path, stream->path) == 0;
+}
+
+/* What is worth nothing with a clock that stands before it: nothing is older then. */
+static int64_t usable_since(int64_t since)
+{
+    return since <= follow_now(CLOCK_REALTIME) ? since : INT64_MIN;
+}
+
+static void sort_rows(struct search *search, struct stream *stream, const struct follow_rows *saved)
+{
+    for (size_t i = 0; i < saved->count; i++) {
+        const struct follow_row *row = &saved->items[i];
+        if (!is_of(row, stream))
+            continue;
+        if (row->role == FOLLOW_PATH)
+            stream->since = usable_since(row->since);
+        else if (row_is_member(row))
+            add_lost(search, row);
+        else
+            add_known(stream, row);
+    }
+}
+
+/* Device numbers of now, so that identities can be compared as they are. */
+static void renumber_known(const struct view *view)
+{
+    struct stream *stream = view->stream;
+    struct look dir;
+    bool seen = view->target.dir[0] && look_at(AT_FDCWD, view->target.dir, &dir);
+    for (size_t i = 0; seen && i < stream->known_count; i++) {
+        if (stream->known[i].id.born)
+            stream->known[i].id.dev = dir.id.dev;
+    }
+    stream_sort_known(stream);
+}
+
+static bool is_path_file(const struct view *view, const struct member *member)
+{
+    for (size_t i = 0; i < view->siblings.count; i++) {
+        const struct sibling *sibling = &view->siblings.items[i];
+        if (ident_eq(&sibling->look.id, &member->tail.look.id))
+            return strcmp(sibling->name, view->target.base) == 0;
+    }
+    return false;
+}
+
+/* In the order in which they were saved, the path's own file last. */
+static void link_found(struct search *search)
+{
+    struct stream *stream = search->view.stream;
+    struct member **end = &stream->members;
+    for (size_t i = 0; i < search->count; i++) {
+        struct member *member = search->lost[i].member;
+        if (!member)
+            continue;
+        if (!stream->current && search->lost[i].row->role == FOLLOW_CURRENT &&
+            is_path_file(&search->view, member)) {
+            stream->current = member;
+            continue;
+        }
+        *end = member;
+        end = &member->next;
+    }
+    *end = stream->current;
+}
+
+static void mourn(const struct search *search)
+{
+    static const char text[] = "%s: a file of it that was not read to its end is gone; "
+                               "at least %llu bytes are lost";
+    struct stream *stream = search->view.stream;
+    uint64_t bytes = 0;
+    bool missed = false;
+    for (size_t i = 0; i < search->count; i++) {
+        const struct lost *lost = &search->lost[i];
+        if (lost->member)
+            continue;
+        uint64_t behind =
+            lost->row->size > lost->row->offset ? lost->row->size - lost->row->offset : 0;
+        bytes += behind;
+        missed |= behind || (lost->row->role == FOLLOW_CURRENT && lost->print.head_len);
+    }
+    stream_source(stream)->stats.lost_bytes += bytes;
+    if (missed)
+        log_warn(stream->follow->options.log, text, stream->path, (unsigned long long)bytes);
+}
+
+static void restore_stream(struct stream *stream, const struct follow_rows *saved)
+{
+    struct search *search = must_calloc(1, sizeof(*search));
+    bool done = false;
+    stream->restored = true;
+    sort_rows(search, stream, saved);
+    for (unsigned view = 1; view <= VIEWS_MAX && !done; view++) {
+        if (view > 1)
+            view_release(&search->view);
+        view_make(&search->view, stream);
+        done = find_all(search) || view_holds(&search->view);
+    }
+    renumber_known(&search->view);
+    link_found(search);
+    mourn(search);
+    view_release(&search->view);
+    free(search);
+}
+
+/* --- a source --------------------------------------------------------------------------------- */
+
+static void complain(const struct follow *follow, const struct source *source, size_t count,
+                     const char *first)
+{
+    if (count)
+        log_warn(follow->options.log,
+                 "%s: %zu rows of what was saved are ignored; the first one has %s",
+                 source->pattern, count, first);
+}
+
+/* Is the source known from before? Says what cannot be of it. */
+static bool look_at_rows(struct follow *follow, struct source *source,
+                         const struct follow_rows *saved)
+{
+    const char *first = NULL;
+    size_t faults = 0, sources = 0, others = 0;
+    for (size_t i = 0; i < saved->count; i++) {
+        const struct follow_row *row = &saved->items[i];
+        if (!row->pattern || strcmp(row->pattern, source->pattern) != 0)
+            continue;
+        const char *fault = row_fault(row, source);
+        first = first ? first : fault;
+        faults += fault != NULL;
+        others += !fault && row->role != FOLLOW_SOURCE;
+        if (!fault && row->role == FOLLOW_SOURCE && sources++ == 0)
+            source->since = usable_since(row->since);
+    }
+    complain(follow, source, faults, first);
+    return sources + others > 0;
+}
+
+void restore_source(struct follow *follow, unsigned number, const struct follow_rows *saved)
+{
+    struct source *source = follow->sources[number];
+    if (!saved || !look_at_rows(follow, source, saved))
+        return;
+    source->initial = false;
+    for (size_t i = 0; i < saved->count; i++) {
+        const struct follow_row *row = &saved->items[i];
+        if (row->role == FOLLOW_SOURCE || !row->pattern ||
+            strcmp(row->pattern, source->pattern) != 0 || row_fault(row, source))
+            continue;
+        struct stream *stream = follow_stream(follow, number, row->path);
+        if (stream && !stream->restored)
+            restore_stream(stream, saved);
+    }
+}
