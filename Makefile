@@ -68,7 +68,7 @@ E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(OUT)/e2e/%)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -lm
 
-.PHONY: all run check check-only bench fuzz lint floors headers install uninstall clean help deps deps-test
+.PHONY: all run check check-only torture bench fuzz lint floors headers install uninstall clean help deps deps-test
 
 all: $(OUT)/mailvane
 
@@ -111,6 +111,13 @@ $(OUT)/e2e/%: tests/e2e/%.c $(OUT)/libmailvane.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie -fno-lto $(LDFLAGS) -o $@ $< \
 		$(OUT)/libmailvane.a $(PKG_LIBS)
 
+# A disk that fails, for tests that preload it.
+FAULTY := $(OUT)/e2e/faulty.so
+$(FAULTY): tests/e2e/preload/faulty.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -fPIC -shared -o $@ $< -ldl
+
 -include $(UNIT_BIN:=.d) $(E2E_BIN:=.d)
 
 # What `make check` runs, as NAME=COMMAND (tests/run.py).
@@ -120,14 +127,21 @@ TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
+TESTS += restart='python3 tests/e2e/test_restart.py $(BIN) $(FAULTY)'
 TESTS += $(foreach t,truth scan explain report docs agent sandbox postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test
 	@$(MAKE) --no-print-directory check-only
 
-check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN)
+check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN) $(FAULTY)
 	@python3 tests/run.py $(TESTS)
+
+# The same faults again and again: ROUNDS of kills, rotations and truncations under load.
+ROUNDS ?= 200
+SEED ?= 1
+torture: $(BIN)
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) python3 tests/e2e/test_restart.py $(BIN) - random_kills
 
 run:
 	@$(MAKE) --no-print-directory deps
@@ -225,4 +239,4 @@ clean:
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
-	@echo "targets: all run check bench fuzz lint floors headers deps install uninstall clean"
+	@echo "targets: all run check torture bench fuzz lint floors headers deps install uninstall clean"

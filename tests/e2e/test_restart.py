@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Nothing lost, nothing twice: the agent with a state, killed and restarted in every way.
 
-usage: test_restart.py path/to/mailvane [SCENARIO...]
+usage: test_restart.py path/to/mailvane path/to/faulty.so [SCENARIO...]
 
 What must be counted is what `mailvane scan` counts of the same lines in one file, read once
 from its beginning to its end. ROUNDS=N sets how often random_kills kills; SEED=N its dice.
 """
 
+import errno
 import gzip
 import os
 import random
@@ -51,8 +52,8 @@ def differences(got, want):
 class Bench:
     """A log that is written, and an agent that reads it and may be killed."""
 
-    def __init__(self, binary, directory, extra=""):
-        self.binary, self.directory = binary, directory
+    def __init__(self, binary, faulty, directory, extra=""):
+        self.binary, self.faulty, self.directory = binary, faulty, directory
         self.log = os.path.join(directory, "log", "mail.log")
         self.state = os.path.join(directory, "state", "state.db")
         self.whole = os.path.join(directory, "whole.log")
@@ -144,9 +145,9 @@ class Bench:
 def scenario(function):
     """A test with a bench of its own."""
 
-    def run(binary):
+    def run(subject):
         with tempfile.TemporaryDirectory(prefix="mailvane-restart.") as directory:
-            bench = Bench(binary, directory)
+            bench = Bench(*subject, directory)
             try:
                 function(bench)
             finally:
@@ -373,6 +374,74 @@ def state_used_twice(bench):
         second.kill()
 
 
+def failing_disk(bench, error):
+    """A save fails, and is made up for when the disk has recovered."""
+    when = os.path.join(bench.directory, "now")
+    bench.start(inside=("env", f"LD_PRELOAD={bench.faulty}", f"FAULTY_WHEN={when}",
+                        "FAULTY_PATH=state.db", "ASAN_OPTIONS=verify_asan_link_order=0"))
+    bench.write(200)
+    bench.settle()
+    time.sleep(2.5)
+    with open(when, "w", encoding="ascii") as out:
+        out.write(str(error))
+    bench.write(300)
+    bench.check("while the disk fails")
+    bench.agent.wait_said(r"the state is not saved: .*state\.db: .*; counting goes on")
+    failures = bench.agent.scrape().sum("mailvane_checkpoint_failures_total")
+    assert failures >= 1, "no failure was counted"
+    said = len(bench.agent.said)
+    os.unlink(when)
+    bench.agent.wait_said(r"the state is saved again", said)
+    bench.kill()
+    bench.start()
+    bench.agent.scrape()
+    samples = bench.check("after the disk recovered")
+    assert samples.sum("mailvane_checkpoint_failures_total") >= failures, "failures were forgotten"
+
+
+@scenario
+def disk_full(bench):
+    failing_disk(bench, errno.ENOSPC)
+
+
+@scenario
+def disk_broken(bench):
+    failing_disk(bench, errno.EIO)
+
+
+@scenario
+def killed_while_the_disk_fails(bench):
+    """The last whole state is what is gone on from: all since is read again."""
+    when = os.path.join(bench.directory, "now")
+    bench.start(inside=("env", f"LD_PRELOAD={bench.faulty}", f"FAULTY_WHEN={when}",
+                        "FAULTY_PATH=state.db", "ASAN_OPTIONS=verify_asan_link_order=0"))
+    bench.write(200)
+    bench.settle()
+    with open(when, "w", encoding="ascii") as out:
+        out.write(str(errno.ENOSPC))
+    bench.write(300)
+    bench.settle()
+    bench.agent.wait_said(r"the state is not saved")
+    bench.kill()
+    os.unlink(when)
+    bench.start()
+    bench.check("after")
+
+
+@scenario
+def state_directory_is_read_only(bench):
+    """Nothing can be written there: said, and counted without."""
+    if os.geteuid() == 0:
+        # Root may write anywhere; a directory is no place for a file of that name.
+        os.mkdir(bench.state)
+    else:
+        os.chmod(os.path.dirname(bench.state), 0o500)
+    bench.start()
+    bench.agent.wait_said(r"the state is not saved: .*; counting goes on")
+    bench.write(100)
+    until(lambda: bench.lines_counted() == 100, "100 lines")
+
+
 @scenario
 def state_keeps_no_addresses(bench):
     """No local part of the log is in the file, nor in its log."""
@@ -393,6 +462,7 @@ def state_keeps_no_addresses(bench):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        tap.usage("test_restart.py path/to/mailvane [SCENARIO...]")
-    sys.exit(tap.run(os.path.abspath(sys.argv[1]), sys.argv[2:]))
+    if len(sys.argv) < 3:
+        tap.usage("test_restart.py path/to/mailvane path/to/faulty.so [SCENARIO...]")
+    paths = [os.path.abspath(path) for path in sys.argv[1:3]]
+    sys.exit(tap.run(paths, sys.argv[3:]))
