@@ -1,78 +1,8 @@
 /* What is saved is enough to go on: each scenario ends one set and begins another one. */
-#include "follow_stage.h"
+#include "restart_stage.h"
 
-/* What the last set saved, and whether its lines count. */
-struct play {
-    struct stage *stage;
-    struct follow_rows rows;
-};
-
-static void save(struct play *play)
-{
-    follow_rows_release(&play->rows);
-    follow_save(play->stage->follow, &play->rows);
-}
-
-/* The set ends as by kill -9: what was not saved is not known. */
-static void end(struct play *play)
-{
-    follow_free(play->stage->follow);
-    play->stage->follow = NULL;
-}
-
-static void begin_with(struct play *play, const char *pattern, bool from_start)
-{
-    struct error err;
-    play->stage->follow = new_follow(from_start);
-    if (follow_add(play->stage->follow, in(play->stage, pattern).text, &play->rows, &err) < 0)
-        fail_msg("follow_add: %s", err.text);
-}
-
-static void begin(struct play *play, const char *pattern)
-{
-    begin_with(play, pattern, false);
-}
-
-static int set_up_play(void **state)
-{
-    struct play *play = calloc(1, sizeof(*play));
-    if (set_up((void **)&play->stage) < 0)
-        return -1;
-    *state = play;
-    return 0;
-}
-
-static int tear_down_play(void **state)
-{
-    struct play *play = *state;
-    follow_rows_release(&play->rows);
-    tear_down((void **)&play->stage);
-    free(play);
-    return 0;
-}
-
-/* A log of which "1" was read, saved, and the set ended. */
-static void read_one(struct play *play)
-{
-    put(play->stage, "l", "0\n");
-    add(play->stage, "l");
-    put(play->stage, "l", "1\n");
-    expect(play->stage, "before", "1\n");
-    save(play);
-    end(play);
-}
-
-static const struct follow_row *row_of(const struct play *play, enum follow_role role)
-{
-    for (size_t i = 0; i < play->rows.count; i++) {
-        if (play->rows.items[i].role == role)
-            return &play->rows.items[i];
-    }
-    fail_msg("no row of role %d", role);
-    return NULL;
-}
-
-/* --- what is saved ----------------------------------------------------------------------------- */
+/* --- what is saved -----------------------------------------------------------------------------
+ */
 
 static void test_rows(void **state)
 {
@@ -96,7 +26,8 @@ static void test_rows(void **state)
     row_of(play, FOLLOW_KNOWN);
 }
 
-/* --- still the path's file ---------------------------------------------------------------------- */
+/* --- still the path's file ----------------------------------------------------------------------
+ */
 
 static void test_nothing_new(void **state)
 {
@@ -152,7 +83,8 @@ static void test_within_a_long_line(void **state)
     expect(play->stage, "behind it", "b\n");
 }
 
-/* --- rotated since ------------------------------------------------------------------------------ */
+/* --- rotated since ------------------------------------------------------------------------------
+ */
 
 static void test_renamed(void **state)
 {
@@ -240,7 +172,8 @@ static void test_old_files_stay_unread(void **state)
     expect(play->stage, "only what is new", "2\n");
 }
 
-/* --- first starts ------------------------------------------------------------------------------- */
+/* --- first starts -------------------------------------------------------------------------------
+ */
 
 static void test_unknown_pattern(void **state)
 {
@@ -253,8 +186,6 @@ static void test_unknown_pattern(void **state)
     begin_with(play, "m", true);
     expect(play->stage, "from the start", "1\n");
 }
-
-#define PLAY(name) cmocka_unit_test_setup_teardown(name, set_up_play, tear_down_play)
 
 int main(void)
 {
