@@ -334,6 +334,8 @@ static void link_found(struct search *search)
             stream->current = member;
             continue;
         }
+        /* One that was empty and has content now: it must be known by that when it waits long. */
+        tail_pin(&member->tail);
         *end = member;
         end = &member->next;
     }
