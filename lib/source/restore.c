@@ -87,6 +87,13 @@ static void know(struct stream *stream, const struct known *known)
     stream->known[stream->known_count++] = *known;
 }
 
+/* What was handed out ends with a line, or with a part of one that is too long. */
+static bool is_place(const struct tail *tail)
+{
+    return tail->offset == 0 || tail->skipping ||
+           (tail->mark_end == tail->offset && tail->mark[tail->mark_len - 1] == '\n');
+}
+
 /* Goes to the place, if it holds what was read. */
 static bool read_on(struct lost *lost, struct member *member)
 {
@@ -103,7 +110,7 @@ static bool read_on(struct lost *lost, struct member *member)
         found = stands_in(lost, member) ? ARCHIVE_FOUND : ARCHIVE_OTHER;
     }
     member->tail.skipping = lost->row->skipping;
-    member->proven = found == ARCHIVE_FOUND;
+    member->proven = found == ARCHIVE_FOUND && is_place(&member->tail);
     return member->proven;
 }
 
@@ -143,6 +150,7 @@ struct search {
     struct view view;
     struct lost lost[FOLLOW_FILES_MAX];
     size_t count;
+    size_t ignored; /* rows of a file that another row told of, or too many */
 };
 
 static void find_by_identity(struct search *search, struct lost *lost)
@@ -250,10 +258,22 @@ static bool find_all(struct search *search)
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
+static bool is_double(const struct search *search, const struct follow_row *row)
+{
+    const struct ident id = row_ident(row);
+    for (size_t i = 0; i < search->count; i++) {
+        if (is_same_file(search->lost[i].row, &id))
+            return true;
+    }
+    return false;
+}
+
 static void add_lost(struct search *search, const struct follow_row *row)
 {
-    if (search->count == FOLLOW_FILES_MAX)
+    if (search->count == FOLLOW_FILES_MAX || is_double(search, row)) {
+        search->ignored++;
         return;
+    }
     struct lost *lost = &search->lost[search->count++];
     *lost = (struct lost){.row = row};
     row_print(row, &lost->print);
@@ -368,6 +388,10 @@ static void restore_stream(struct stream *stream, const struct follow_rows *save
     struct search *search = must_calloc(1, sizeof(*search));
     bool done = false;
     sort_rows(search, stream, saved);
+    if (search->ignored)
+        log_warn(stream->follow->options.log,
+                 "%s: %zu saved rows tell of a file twice, or too much", stream->path,
+                 search->ignored);
     for (unsigned view = 1; view <= VIEWS_MAX && !done; view++) {
         if (view > 1)
             view_release(&search->view);

@@ -180,8 +180,10 @@ class Mortal:
     def start(self, ready=False):
         with open(self.out, "r+b") as out:
             self.process = subprocess.Popen(self.args, stdout=out, stderr=subprocess.PIPE)
-        while ready and self.process.stderr.readline() != b"ready\n":
-            pass
+        line = ""
+        while ready and line != "ready\n":
+            line = self.process.stderr.readline().decode()
+            self.said.append(line)
 
     def end(self):
         self.said += self.process.stderr.read().decode().splitlines()
@@ -798,6 +800,45 @@ def killed_at_random(binary, tmp):
             raise AssertionError("seed %d: %s" % (seed, why))
 
 
+def one_warning(driver, about):
+    said = [line for line in driver.said if "level=warn" in line]
+    if len(said) != 1 or about not in said[0]:
+        raise AssertionError("got %r, want one warning about %s" % (said, about))
+
+
+def gone_while_down(binary, tmp):
+    log = Log(tmp + "/mail.log").open()
+    driver = Mortal(binary, tmp, log.path)
+    log.write(10)
+    driver.stop()
+    os.unlink(log.path)
+    log.open()
+    log.write(10)
+    driver.start(ready=True)
+    same_lines(driver.stop(), log.written)
+    one_warning(driver, log.path)
+
+
+def damaged_archive(binary, tmp):
+    log = Log(tmp + "/mail.log").open()
+    driver = Mortal(binary, tmp, log.path)
+    log.write(10)
+    driver.stop()
+    log.write_at_once(20000)
+    rotate_rename(log)
+    subprocess.run(["gzip", log.path + ".1"], check=True)
+    os.truncate(log.path + ".1.gz", os.path.getsize(log.path + ".1.gz") // 2)
+    first = log.number
+    log.write(10)
+    driver.start(ready=True)
+    got = driver.stop()
+    one_warning(driver, ".1.gz")
+    equal("the file after it", got[-10:], log.written[first:])
+    equal("a part of it", got[:-10], log.written[:len(got) - 10])
+    if len(got) < 1000:
+        raise AssertionError("got %d lines, want what can be read" % len(got))
+
+
 SCENARIOS = [
     rename_every_200_lines, copytruncate_every_200_lines, rename_to_dates, copytruncate_to_dates,
     rename_and_copytruncate_in_turn, renames_while_stopped, copytruncates_while_stopped,
@@ -809,7 +850,7 @@ SCENARIOS = [
     overflow, inode_reuse, inode_reuse_while_rotating, backup_copy_and_rename,
     backup_copy_and_copytruncate, old_file_unpacked_beside, other_logs_with_a_longer_name,
     writer_continues_on_the_renamed_file, deleted_and_recreated, moved_back, overlapping_sources,
-    made_readable_later, killed_at_random,
+    made_readable_later, killed_at_random, gone_while_down, damaged_archive,
 ]
 
 
