@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,11 @@ static const char *tool_for(int fd)
             return tools[i].tool;
     }
     return NULL;
+}
+
+bool decompress_knows(int fd)
+{
+    return tool_for(fd) != NULL;
 }
 
 /* Runs "tool -dc" with the file as its stdin and the pipe as its stdout. */
@@ -71,14 +77,29 @@ int decompress_open(struct decompress *out, const char *path, int fd, struct err
     return error_set(err, "%s: %s", path, why.text);
 }
 
-int decompress_close(struct decompress *d, const char *path, struct error *err)
+static int wait_for(const struct decompress *d)
 {
     int status = 0;
+    while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
+}
+
+void decompress_abandon(struct decompress *d)
+{
+    close(d->fd);
+    if (d->pid == 0)
+        return;
+    kill(d->pid, SIGKILL);
+    wait_for(d);
+}
+
+int decompress_close(struct decompress *d, const char *path, struct error *err)
+{
     close(d->fd);
     if (d->pid == 0)
         return 0;
-    while (waitpid(d->pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    int status = wait_for(d);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     return error_set(err, "%s: %s says that the file is damaged", path, d->tool);

@@ -324,7 +324,9 @@ static void add_gauges(const struct stream *stream, struct follow_stats *out)
     for (const struct member *m = stream->members; m; m = m->next) {
         struct look look;
         out->files++;
-        if (look_fd(m->tail.fd, &look) && look.size > m->tail.offset)
+        if (m->archive)
+            out->behind_bytes += tail_behind(&m->tail);
+        else if (look_fd(m->tail.fd, &look) && look.size > m->tail.offset)
             out->behind_bytes += look.size - m->tail.offset;
     }
 }

@@ -15,8 +15,10 @@
 
 #include <time.h>
 
+#include "archive.h"
 #include "mailvane/source/follow.h"
 #include "places.h"
+#include "rotation.h"
 #include "tail.h"
 
 /* Drained files a stream keeps open, as their writer may not have reopened yet. */
@@ -32,9 +34,11 @@ struct member {
     struct stream *stream;
     struct member *next; /* the newer one */
     struct tail tail;
-    bool ready;     /* may have unread lines */
-    bool broken;    /* a read failed; said once */
-    unsigned quiet; /* slow looks since the last lines */
+    struct archive *archive; /* of a compressed file; NULL else */
+    bool proven;             /* found again after a restart, by what was read of it */
+    bool ready;              /* may have unread lines */
+    bool broken;             /* a read failed; said once */
+    unsigned quiet;          /* slow looks since the last lines */
 };
 
 /* A file beside the path that is accounted for, be it read or none of ours. */
@@ -114,9 +118,19 @@ static inline struct source *stream_source(const struct stream *stream)
 /* Before the source is looked at: its streams as they were saved. */
 void restore_source(struct follow *follow, unsigned source, const struct follow_rows *saved);
 
-/* stream.c */
+/* member.c */
+/* Opens without waiting for a writer of a pipe, and without being led elsewhere. */
+int open_beside(const char *dir, const char *name);
+bool look_beside(const char *dir, const char *name, struct look *out);
 struct member *member_new(struct stream *stream, int fd, const struct look *look);
 void member_free(struct member *member);
+/* Opens a regular file that is not compressed; NULL with errno. */
+struct member *member_open(struct stream *stream, const char *dir, const char *name);
+/* The same, compressed or not; ENOTSUP where there is no tool for it. */
+struct member *member_open_sibling(struct stream *stream, const char *dir,
+                                   const struct sibling *sibling);
+
+/* stream.c */
 struct stream *stream_new(struct follow *follow, unsigned source, const char *path);
 void stream_free(struct stream *stream);
 /* Takes a member out of the stream and ends it. */
@@ -126,15 +140,13 @@ void stream_trim(struct stream *stream);
 /* The slow look: everything may have changed; what was quiet for long is let go. */
 void stream_check(struct stream *stream);
 bool stream_next(struct stream *stream, struct follow_block *out);
-
-/* settle.c */
-/* Finds out which files belong to the stream now. */
-void stream_settle(struct stream *stream);
-/* Opens a regular file beside a path; NULL with errno. */
-struct member *member_open(struct stream *stream, const char *dir, const char *name);
 /* To be called once known was filled. */
 void stream_sort_known(struct stream *stream);
 /* What is known of a file beside the path; NULL where nothing is. */
 struct known *stream_known(const struct stream *stream, const struct ident *id);
+
+/* settle.c */
+/* Finds out which files belong to the stream now. */
+void stream_settle(struct stream *stream);
 
 #endif

@@ -24,11 +24,15 @@
 /* Views of a directory that does not stand still; then the last one has to do. */
 #define VIEWS_MAX 64
 
+/* Archives of one path that are opened to see whether they hold what was read. */
+#define ARCHIVES_MAX 64
+
 /* A file to be found again. */
 struct lost {
     const struct follow_row *row;
     struct print print;
     struct member *member; /* NULL: not found */
+    bool cut;              /* it was found, but ends before the place */
 };
 
 struct view {
@@ -65,38 +69,67 @@ static bool is_same_file(const struct follow_row *row, const struct ident *id)
     return row->ino == id->ino && row->born == id->born && (row->born || row->dev == id->dev);
 }
 
-/* Does it hold what was read? Of a file that was empty nothing but its identity is known. */
-static bool holds_content(const struct lost *lost, struct member *member)
+/* In a file that is not compressed. */
+static bool stands_in(const struct lost *lost, struct member *member)
 {
-    if (lost->print.head_len == 0)
-        return is_same_file(lost->row, &member->tail.look.id);
-    return member->tail.look.size >= lost->row->offset &&
-           print_is_in(&lost->print, member->tail.fd);
+    if (member->tail.look.size < lost->row->offset || !print_is_in(&lost->print, member->tail.fd))
+        return false;
+    tail_resume(&member->tail, lost->row->offset);
+    return tail_pin(&member->tail);
 }
 
-static void read_on(const struct lost *lost, struct member *member)
+static void know(struct stream *stream, const struct known *known)
 {
+    size_t count = stream->known_count;
+    if ((count & (count - 1)) == 0)
+        stream->known =
+            must_realloc(stream->known, (count ? count * 2 : 1) * sizeof(*stream->known));
+    stream->known[stream->known_count++] = *known;
+}
+
+/* What was handed out ends with a line, or with a part of one that is too long. */
+static bool is_place(const struct tail *tail)
+{
+    return tail->offset == 0 || tail->skipping ||
+           (tail->mark_end == tail->offset && tail->mark[tail->mark_len - 1] == '\n');
+}
+
+/* Goes to the place, if it holds what was read. */
+static bool read_on(struct lost *lost, struct member *member)
+{
+    enum archive_found found;
+    /* Of a file that was empty nothing but its identity is known; settling takes it as new. */
     if (lost->print.head_len == 0)
-        return; /* as a file that is empty: it is taken in a settled moment */
-    tail_resume(&member->tail, lost->row->offset);
+        return is_same_file(lost->row, &member->tail.look.id) &&
+               (!member->archive || archive_peek(member->archive, &member->tail));
+    if (member->archive) {
+        found = archive_find(member->archive, &member->tail, &lost->print, lost->row->offset);
+        lost->cut |= found == ARCHIVE_CUT;
+        member->tail.look.size = lost->row->size;
+    } else {
+        found = stands_in(lost, member) ? ARCHIVE_FOUND : ARCHIVE_OTHER;
+    }
     member->tail.skipping = lost->row->skipping;
-    tail_pin(&member->tail);
+    member->proven = found == ARCHIVE_FOUND && is_place(&member->tail);
+    return member->proven;
 }
 
 /* Opens a file that nobody holds yet, if it is the one; NULL else. */
-static struct member *open_lost(const struct view *view, const struct lost *lost,
+static struct member *open_lost(const struct view *view, struct lost *lost,
                                 const struct sibling *sibling)
 {
     struct follow *follow = view->stream->follow;
     if (follow->open_files >= FOLLOW_FILES_MAX || follow_find(follow, &sibling->look.id))
         return NULL;
-    struct member *member = member_open(view->stream, view->target.dir, sibling->name);
+    struct member *member = member_open_sibling(view->stream, view->target.dir, sibling);
     if (!member)
         return NULL;
-    if (ident_eq(&member->tail.look.id, &sibling->look.id) && holds_content(lost, member)) {
-        read_on(lost, member);
+    lost->cut = false;
+    if (ident_eq(&member->tail.look.id, &sibling->look.id) && read_on(lost, member))
         return member;
-    }
+    /* It is the one, though nothing more can be read of it. */
+    if (lost->cut)
+        know(view->stream, &(struct known){.id = sibling->look.id});
     member_free(member);
     return NULL;
 }
@@ -117,6 +150,7 @@ struct search {
     struct view view;
     struct lost lost[FOLLOW_FILES_MAX];
     size_t count;
+    size_t ignored; /* rows of a file that another row told of, or too many */
 };
 
 static void find_by_identity(struct search *search, struct lost *lost)
@@ -136,7 +170,7 @@ static void find_by_content(struct search *search, struct lost *lost)
     const struct siblings *siblings = &search->view.siblings;
     for (size_t i = 0; i < siblings->count && lost->print.head_len; i++) {
         const struct sibling *sibling = &siblings->items[i];
-        if (is_taken(search->lost, search->count, &sibling->look.id) ||
+        if (sibling->compressed || is_taken(search->lost, search->count, &sibling->look.id) ||
             (lost->member && sibling->look.size <= lost->member->tail.look.size))
             continue;
         struct member *member = open_lost(&search->view, lost, sibling);
@@ -147,10 +181,69 @@ static void find_by_content(struct search *search, struct lost *lost)
     }
 }
 
+/* Which of the files that were not found yet begins as the archive does? */
+static struct lost *that_begins_so(struct search *search, const struct tail *tail)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        struct lost *lost = &search->lost[i];
+        if (!lost->member && print_head_is_of(&lost->print, tail))
+            return lost;
+    }
+    return NULL;
+}
+
+/* Most archives are told by their first bytes; only one that begins alike is read to the place. */
+static void find_in_archive(struct search *search, const struct sibling *sibling)
+{
+    const struct view *view = &search->view;
+    if (follow_find(view->stream->follow, &sibling->look.id))
+        return;
+    struct member *member = member_open_sibling(view->stream, view->target.dir, sibling);
+    if (!member)
+        return;
+    struct lost *lost = NULL;
+    if (archive_peek(member->archive, &member->tail))
+        lost = that_begins_so(search, &member->tail);
+    member_free(member);
+    if (lost)
+        lost->member = open_lost(view, lost, sibling);
+}
+
+/* Written to since, by its time, and not there when the rows were saved. */
+static bool is_likely(const struct view *view, const struct sibling *sibling)
+{
+    return sibling->look.mtime >= view->stream->since &&
+           !stream_known(view->stream, &sibling->look.id);
+}
+
+static size_t missing(const struct search *search)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < search->count; i++)
+        count += !search->lost[i].member && search->lost[i].print.head_len;
+    return count;
+}
+
+/* The likely ones first, from the oldest on; then the others, from the newest on. */
+static void find_in_archives(struct search *search)
+{
+    const struct siblings *siblings = &search->view.siblings;
+    unsigned left = ARCHIVES_MAX;
+    for (size_t turn = 0; turn < 2 * siblings->count && left && missing(search); turn++) {
+        bool first = turn < siblings->count;
+        size_t at = first ? turn : 2 * siblings->count - 1 - turn;
+        const struct sibling *sibling = &siblings->items[at];
+        if (!sibling->compressed || siblings_have_plain(siblings, sibling) ||
+            is_likely(&search->view, sibling) != first)
+            continue;
+        find_in_archive(search, sibling);
+        left--;
+    }
+}
+
 /* All by identity first: what one of them is, another one cannot be. */
 static bool find_all(struct search *search)
 {
-    size_t found = 0;
     for (size_t i = 0; i < search->count; i++) {
         if (!search->lost[i].member)
             find_by_identity(search, &search->lost[i]);
@@ -158,17 +251,29 @@ static bool find_all(struct search *search)
     for (size_t i = 0; i < search->count; i++) {
         if (!search->lost[i].member)
             find_by_content(search, &search->lost[i]);
-        found += search->lost[i].member != NULL;
     }
-    return found == search->count;
+    find_in_archives(search);
+    return missing(search) == 0;
 }
 
 /* --- taking ----------------------------------------------------------------------------------- */
 
+static bool is_double(const struct search *search, const struct follow_row *row)
+{
+    const struct ident id = row_ident(row);
+    for (size_t i = 0; i < search->count; i++) {
+        if (is_same_file(search->lost[i].row, &id))
+            return true;
+    }
+    return false;
+}
+
 static void add_lost(struct search *search, const struct follow_row *row)
 {
-    if (search->count == FOLLOW_FILES_MAX)
+    if (search->count == FOLLOW_FILES_MAX || is_double(search, row)) {
+        search->ignored++;
         return;
+    }
     struct lost *lost = &search->lost[search->count++];
     *lost = (struct lost){.row = row};
     row_print(row, &lost->print);
@@ -176,16 +281,12 @@ static void add_lost(struct search *search, const struct follow_row *row)
 
 static void add_known(struct stream *stream, const struct follow_row *row)
 {
-    size_t count = stream->known_count;
-    if ((count & (count - 1)) == 0)
-        stream->known =
-            must_realloc(stream->known, (count ? count * 2 : 1) * sizeof(*stream->known));
-    struct known *known = &stream->known[stream->known_count++];
-    *known = (struct known){.id = row_ident(row),
-                            .offset = row->offset,
-                            .size = row->size,
-                            .pending = row->role == FOLLOW_PENDING};
-    row_print(row, &known->print);
+    struct known known = {.id = row_ident(row),
+                          .offset = row->offset,
+                          .size = row->size,
+                          .pending = row->role == FOLLOW_PENDING};
+    row_print(row, &known.print);
+    know(stream, &known);
 }
 
 static bool is_of(const struct follow_row *row, const struct stream *stream)
@@ -253,6 +354,8 @@ static void link_found(struct search *search)
             stream->current = member;
             continue;
         }
+        /* One that was empty and has content now: it must be known by that when it waits long. */
+        tail_pin(&member->tail);
         *end = member;
         end = &member->next;
     }
@@ -284,15 +387,19 @@ static void restore_stream(struct stream *stream, const struct follow_rows *save
 {
     struct search *search = must_calloc(1, sizeof(*search));
     bool done = false;
-    stream->restored = true;
     sort_rows(search, stream, saved);
+    if (search->ignored)
+        log_warn(stream->follow->options.log,
+                 "%s: %zu saved rows tell of a file twice, or too much", stream->path,
+                 search->ignored);
     for (unsigned view = 1; view <= VIEWS_MAX && !done; view++) {
         if (view > 1)
             view_release(&search->view);
         view_make(&search->view, stream);
+        renumber_known(&search->view);
         done = find_all(search) || view_holds(&search->view);
     }
-    renumber_known(&search->view);
+    stream_sort_known(stream);
     link_found(search);
     mourn(search);
     view_release(&search->view);
@@ -342,8 +449,9 @@ void restore_source(struct follow *follow, unsigned number, const struct follow_
         if (row->role == FOLLOW_SOURCE || !row->pattern ||
             strcmp(row->pattern, source->pattern) != 0 || row_fault(row, source))
             continue;
+        unsigned before = follow->orders;
         struct stream *stream = follow_stream(follow, number, row->path);
-        if (stream && !stream->restored)
+        if (stream && follow->orders > before)
             restore_stream(stream, saved);
     }
 }

@@ -18,13 +18,21 @@ static const char *const rotated_words[] = {"old", "prev"};
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
+/* The name that the file had before it was compressed. */
+static struct slice plain_name(const char *name)
+{
+    struct slice plain = slice_str(name);
+    for (size_t i = 0; i < COUNT(compressed_endings); i++) {
+        struct slice ending = slice_str(compressed_endings[i]);
+        if (slice_ends(plain, ending))
+            return slice_head(plain, plain.len - ending.len);
+    }
+    return plain;
+}
+
 bool rotation_is_compressed(const char *name)
 {
-    for (size_t i = 0; i < COUNT(compressed_endings); i++) {
-        if (slice_ends(slice_str(name), slice_str(compressed_endings[i])))
-            return true;
-    }
-    return false;
+    return plain_name(name).len < strlen(name);
 }
 
 /* Takes the "." or "-" between a name and what was added to it, where something was. */
@@ -76,7 +84,7 @@ static bool is_number_or_date(struct slice added)
 /* What rotation added to base to make name; empty where it did not. */
 static struct slice rotation_added(const char *base, const char *name)
 {
-    struct slice b = slice_str(base), n = slice_str(name);
+    struct slice b = slice_str(base), n = plain_name(name);
     struct slice behind = added_behind(b, n);
     struct slice within = added_within(b, n);
     if (is_number_or_date(behind) || is_rotation_word(behind))
@@ -91,8 +99,6 @@ bool rotation_is_rotated(const char *base, const char *name)
 
 bool rotation_is_beside(const char *base, const char *name)
 {
-    if (rotation_is_compressed(name))
-        return false;
     return added_behind(slice_str(base), slice_str(name)).len > 0 ||
            rotation_is_rotated(base, name);
 }
@@ -111,6 +117,7 @@ static bool is_count(struct slice added)
 /* What siblings are sorted by. */
 struct order {
     const struct sibling *sibling;
+    struct slice added;
     long number; /* -1: not of the counting kind */
     bool dated;
 };
@@ -124,7 +131,8 @@ static struct order order_of(const char *base, const struct sibling *sibling)
         for (size_t i = 0; i < added.len; i++)
             number = number * 10 + (added.ptr[i] - '0');
     }
-    return (struct order){.sibling = sibling, .number = number, .dated = added.len && number < 0};
+    return (struct order){
+        .sibling = sibling, .added = added, .number = number, .dated = added.len && number < 0};
 }
 
 /* Names that count say the order better than any clock. */
@@ -150,17 +158,78 @@ static int by_time(const void *a, const void *b)
     return strverscmp(x->sibling->name, y->sibling->name);
 }
 
+/* Dates as rotation writes them, the year first. */
+static int by_date(const void *a, const void *b)
+{
+    const struct order *x = a, *y = b;
+    return strverscmp(x->sibling->name, y->sibling->name);
+}
+
+/* A compressed file was born when it was compressed, but has the time of the last write. */
+static int by_last_write(const void *a, const void *b)
+{
+    const struct order *x = a, *y = b;
+    int64_t s = x->sibling->look.mtime, t = y->sibling->look.mtime;
+    if (s != t)
+        return s < t ? -1 : 1;
+    return strverscmp(x->sibling->name, y->sibling->name);
+}
+
+typedef int (*compare_fn)(const void *a, const void *b);
+
+/* How compressed files are sorted: by their names where those are of one kind. */
+static compare_fn order_by(const struct order *orders, size_t count)
+{
+    bool counted = true, dated = true;
+    for (size_t i = 0; i < count; i++) {
+        counted &= orders[i].number >= 0;
+        dated &= orders[i].dated && is_number_or_date(orders[i].added);
+    }
+    if (counted)
+        return by_number;
+    return dated ? by_date : by_last_write;
+}
+
+bool rotation_is_newer(const char *base, const struct sibling *a, const struct sibling *b)
+{
+    struct order pair[2] = {order_of(base, a), order_of(base, b)};
+    return order_by(pair, 2)(&pair[0], &pair[1]) > 0;
+}
+
+/* The compressed ones to the front; how many they are. */
+static size_t part_compressed(struct order *orders, size_t count)
+{
+    size_t compressed = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (orders[i].sibling->compressed) {
+            struct order moved = orders[compressed];
+            orders[compressed++] = orders[i];
+            orders[i] = moved;
+        }
+    }
+    return compressed;
+}
+
+static void sort_orders(struct order *orders, size_t count)
+{
+    size_t compressed = part_compressed(orders, count);
+    bool counted = true;
+    for (size_t i = compressed; i < count; i++)
+        counted &= !orders[i].dated;
+    if (compressed)
+        qsort(orders, compressed, sizeof(*orders), order_by(orders, compressed));
+    if (count > compressed)
+        qsort(orders + compressed, count - compressed, sizeof(*orders),
+              counted ? by_number : by_time);
+}
+
 static void sort(struct siblings *siblings, const char *base)
 {
     struct order *orders = must_calloc(siblings->count, sizeof(*orders));
     struct sibling *sorted = must_calloc(siblings->count, sizeof(*sorted));
-    bool counted = true;
-    for (size_t i = 0; i < siblings->count; i++) {
+    for (size_t i = 0; i < siblings->count; i++)
         orders[i] = order_of(base, &siblings->items[i]);
-        counted &= !orders[i].dated;
-    }
-    if (siblings->count)
-        qsort(orders, siblings->count, sizeof(*orders), counted ? by_number : by_time);
+    sort_orders(orders, siblings->count);
     for (size_t i = 0; i < siblings->count; i++)
         sorted[i] = *orders[i].sibling;
     free(orders);
@@ -175,6 +244,7 @@ static void add(struct siblings *out, const char *name, const struct look *look)
             must_realloc(out->items, (out->count ? out->count * 2 : 1) * sizeof(*out->items));
     struct sibling *sibling = &out->items[out->count++];
     sibling->look = *look;
+    sibling->compressed = rotation_is_compressed(name);
     memcpy(sibling->name, name, strlen(name) + 1);
 }
 
@@ -205,10 +275,22 @@ bool siblings_list_with_base(struct siblings *out, const char *dir, const char *
     int len = snprintf(path, sizeof(path), "%s/%s", dir, base);
     if (len > 0 && len < PATH_MAX && look_at(AT_FDCWD, path, &look) && look.regular) {
         out->items = must_realloc(out->items, (out->count + 1) * sizeof(*out->items));
-        out->items[out->count].look = look;
-        memcpy(out->items[out->count++].name, base, strlen(base) + 1);
+        struct sibling *own = &out->items[out->count++];
+        own->look = look;
+        own->compressed = false;
+        memcpy(own->name, base, strlen(base) + 1);
     }
     return true;
+}
+
+bool siblings_have_plain(const struct siblings *siblings, const struct sibling *compressed)
+{
+    struct slice plain = plain_name(compressed->name);
+    for (size_t i = 0; i < siblings->count; i++) {
+        if (slice_eq(slice_str(siblings->items[i].name), plain))
+            return true;
+    }
+    return false;
 }
 
 void siblings_release(struct siblings *siblings)

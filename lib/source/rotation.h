@@ -6,7 +6,8 @@
  * "Rotated" is stricter, for files that count because of their name alone: what
  * was added is a number or a date (mail.log.1, mail.log-20240131,
  * mail-20240131.log), "old" or "prev". So mail.err is not taken for a rotated
- * mail, nor mail.log.bak for a rotated mail.log. Compressed files are neither.
+ * mail, nor mail.log.bak for a rotated mail.log. A compressed file is what its name is
+ * without the ending of the compression.
  */
 #ifndef SOURCE_ROTATION_H
 #define SOURCE_ROTATION_H
@@ -23,6 +24,7 @@
 struct sibling {
     char name[NAME_MAX + 1];
     struct look look;
+    bool compressed; /* by its name */
 };
 
 struct siblings {
@@ -34,13 +36,18 @@ bool rotation_is_compressed(const char *name);
 bool rotation_is_beside(const char *base, const char *name);
 bool rotation_is_rotated(const char *base, const char *name);
 
+/* Was the first one rotated after the second? Names tell it where both count or both have dates. */
+bool rotation_is_newer(const char *base, const struct sibling *a, const struct sibling *b);
+
 /*
- * The regular files beside base in dir, in the order in which they were rotated,
- * oldest first. False where the directory cannot be read.
+ * The regular files beside base in dir: the compressed ones, then the others, each in the
+ * order in which they were rotated, oldest first. False where the directory cannot be read.
  */
 bool siblings_list(struct siblings *out, const char *dir, const char *base);
 /* The same with the file named base itself, where there is one, at the end. */
 bool siblings_list_with_base(struct siblings *out, const char *dir, const char *base);
+/* The file that a compressed one was made of stands there still. */
+bool siblings_have_plain(const struct siblings *siblings, const struct sibling *compressed);
 void siblings_release(struct siblings *siblings);
 
 #endif

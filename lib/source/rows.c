@@ -129,7 +129,9 @@ static const char *place_fault(const struct follow_row *row)
         return "a fingerprint that is too long";
     if (row->mark_len > row->mark_end)
         return "a fingerprint that begins before the file";
-    if (row->mark_end > row->offset && row->mark_end > row->head_len)
+    /* Before anything is handed out, the head is the mark. */
+    bool first = row->offset == 0 || row->skipping;
+    if (row->mark_end > row->offset && (!first || row->mark_end > row->head_len))
         return "a fingerprint of what was not read";
     if (row_is_member(row) && row->offset && (!row->head_len || !row->mark_len))
         return "an offset without a fingerprint";

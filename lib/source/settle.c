@@ -17,104 +17,25 @@
  *     settled look, and not a copy of a file that is open: an admin's backup,
  *     or a copy whose truncation is still to come.
  * Outside an open season whatever appears is known as none of ours.
+ *
+ * After a restart the season is open as well, unless the path names the same file, and
+ * there is more to be told apart, since nobody watched: what is newer, by its name, than
+ * the newest file that was found again is unread whatever its time says; what is not
+ * must not be older than the last settled look; and both may be compressed by now. What
+ * holds content that is known to have been read does not count, whatever file it is.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "follow_private.h"
 #include "mailvane/base/bug.h"
-#include "resolve.h"
-#include "rotation.h"
+#include "plan.h"
 
 /* Views of a directory that does not stand still; then the last one has to do. */
 #define VIEWS_MAX 64
-/* Files remembered for one path. */
-#define KNOWN_MAX (2 * SIBLINGS_MAX)
-
-struct plan {
-    struct stream *stream;
-    struct target target;
-    struct interests set;
-    struct siblings siblings;
-    bool listed;          /* siblings are those of a directory that could be read */
-    bool same;            /* the path still names the current file */
-    bool changed;         /* the current file was truncated */
-    bool restart;         /* the current file is taken from its start, as in again */
-    bool open;            /* the season */
-    bool more;            /* some files have to wait on disk */
-    bool copied;          /* a copy of the truncated file was found */
-    struct tail again;    /* shares the current file's descriptor */
-    struct member *fresh; /* the path's file, when it is not open yet */
-    struct member *back;  /* the path's file, when it is an older one of the stream */
-    struct member *queue; /* unread files between the current one and fresh; oldest first */
-    struct member **queue_end;
-    unsigned queue_count;
-    unsigned before; /* so many of the queue are older than what the current file holds */
-    struct known *known;
-    size_t known_count;
-};
-
-static int compare_known(const void *a, const void *b)
-{
-    const struct known *x = a, *y = b;
-    return ident_compare(&x->id, &y->id);
-}
-
-void stream_sort_known(struct stream *stream)
-{
-    if (stream->known_count)
-        qsort(stream->known, stream->known_count, sizeof(*stream->known), compare_known);
-}
-
-struct known *stream_known(const struct stream *stream, const struct ident *id)
-{
-    struct known key = {.id = *id};
-    if (stream->known_count == 0)
-        return NULL;
-    return bsearch(&key, stream->known, stream->known_count, sizeof(key), compare_known);
-}
-
-static bool has_room(const struct plan *plan)
-{
-    /* One more for the path's own file. */
-    return plan->queue_count < QUEUE_MAX && plan->stream->follow->open_files + 1 < FOLLOW_FILES_MAX;
-}
-
-static bool join_path(char out[PATH_MAX], const char *dir, const char *name)
-{
-    int len = snprintf(out, PATH_MAX, "%s/%s", dir, name);
-    return len > 0 && len < PATH_MAX;
-}
-
-/* Opens without waiting for a writer of a pipe, and without being led elsewhere. */
-static int open_file(const char *dir, const char *name)
-{
-    char path[PATH_MAX];
-    if (!join_path(path, dir, name)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    return open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-}
-
-struct member *member_open(struct stream *stream, const char *dir, const char *name)
-{
-    struct look look;
-    int fd = open_file(dir, name);
-    if (fd < 0)
-        return NULL;
-    if (!look_fd(fd, &look) || !look.regular) {
-        close(fd);
-        errno = EINVAL;
-        return NULL;
-    }
-    return member_new(stream, fd, &look);
-}
 
 /* Does it hold what was read of it, as far as that is known? */
 static bool is_as_known(const struct known *known, const struct tail *tail)
@@ -134,12 +55,6 @@ static void start_fresh(const struct stream *stream, struct member *member)
     tail_pin(&member->tail);
 }
 
-static bool look_in(const char *dir, const char *name, struct look *out)
-{
-    char path[PATH_MAX];
-    return dir[0] && join_path(path, dir, name) && look_at(AT_FDCWD, path, out);
-}
-
 static void open_named(struct plan *plan)
 {
     struct stream *stream = plan->stream;
@@ -156,13 +71,13 @@ static void open_named(struct plan *plan)
 static void find_named(struct plan *plan)
 {
     struct look look;
-    if (!look_in(plan->target.dir, plan->target.base, &look))
+    if (!look_beside(plan->target.dir, plan->target.base, &look))
         return;
     struct member *open = follow_find(plan->stream->follow, &look.id);
     plan->same = open && open == plan->stream->current;
     if (!open)
         open_named(plan);
-    else if (open->stream == plan->stream && !plan->same)
+    else if (open->stream == plan->stream && !plan->same && !open->archive)
         plan->back = open;
 }
 
@@ -179,196 +94,20 @@ static void judge_current(struct plan *plan)
     plan->open = !current || plan->restart || !plan->same;
 }
 
-static void enqueue(struct plan *plan, struct member *member)
+/* Since a restart: the newest file of which it is known that it was read. */
+static void find_anchor(struct plan *plan)
 {
-    *plan->queue_end = member;
-    plan->queue_end = &member->next;
-    plan->queue_count++;
-}
-
-/* How far a sibling goes on with the truncated file; -1 where it is not a copy of it. */
-static int64_t copy_size(const struct plan *plan, const struct sibling *sibling)
-{
-    const struct tail *tail = &plan->stream->current->tail;
-    int64_t size = -1;
-    if (sibling->look.size < tail->offset || ident_eq(&sibling->look.id, &tail->look.id))
-        return -1;
-    int fd = open_file(plan->target.dir, sibling->name);
-    if (fd >= 0 && tail_is_in(tail, fd, sibling->look.size))
-        size = (int64_t)sibling->look.size;
-    if (fd >= 0)
-        close(fd);
-    return size;
-}
-
-/* Of all copies the longest: others are backups made before. */
-static const struct sibling *find_copy(const struct plan *plan)
-{
-    const struct sibling *found = NULL;
-    int64_t longest = -1;
-    for (size_t i = 0; i < plan->siblings.count; i++) {
-        int64_t size = copy_size(plan, &plan->siblings.items[i]);
-        if (size > longest) {
-            longest = size;
-            found = &plan->siblings.items[i];
-        }
-    }
-    return found;
-}
-
-static void take_copy(struct plan *plan)
-{
-    const struct sibling *sibling = plan->changed ? find_copy(plan) : NULL;
-    struct member *member =
-        sibling ? member_open(plan->stream, plan->target.dir, sibling->name) : NULL;
-    if (!member)
+    const struct stream *stream = plan->stream;
+    if (!stream->restored)
         return;
-    const struct tail *tail = &plan->stream->current->tail;
-    tail_resume(&member->tail, tail->offset);
-    member->tail.skipping = tail->skipping;
-    tail_pin(&member->tail);
-    plan->copied = true;
-    plan->before = 1;
-    enqueue(plan, member);
-}
-
-/*
- * Was it made of that file? The head of the original is taken anew, as the copy's
- * was read later than it.
- */
-static bool is_copy_of(const struct tail *copy, struct tail *of)
-{
-    tail_pin(of);
-    return tail_head_is_of(copy, of);
-}
-
-/* What was never pinned stays so: that is done in a view that held, or not at all. */
-static bool is_copy_of_any(const struct tail *copy, struct member *members)
-{
-    for (struct member *m = members; m; m = m->next) {
-        if (tail_pinned(&m->tail) && is_copy_of(copy, &m->tail))
-            return true;
-    }
-    return false;
-}
-
-/* Is it a copy of a file that is read already, or of the path's file as it is now? */
-static bool is_copy(struct plan *plan, const struct tail *tail)
-{
-    const struct member *current = plan->stream->current;
-    if (plan->changed && tail_is_in(&current->tail, tail->fd, tail->look.size))
-        return true;
-    if (plan->fresh && is_copy_of(tail, &plan->fresh->tail))
-        return true;
-    if (plan->restart && is_copy_of(tail, &plan->again))
-        return true;
-    return is_copy_of_any(tail, plan->stream->members) || is_copy_of_any(tail, plan->queue);
-}
-
-/* A glob that matches rotated files as well asks for what they hold at the start. */
-static bool wanted_at_start(const struct plan *plan, const struct sibling *sibling)
-{
-    const struct stream *stream = plan->stream;
-    const struct source *source = stream_source(stream);
-    char path[PATH_MAX];
-    const char *slash = strrchr(stream->path, '/');
-    if (!source->glob || !stream->follow->options.from_start || !slash)
-        return false;
-    int len = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - stream->path), stream->path,
-                       sibling->name);
-    return len > 0 && len < PATH_MAX && fnmatch(source->pattern, path, FNM_PATHNAME) == 0;
-}
-
-/* Can the name and the times be those of an unread part of the log? */
-static bool may_be_part(const struct plan *plan, const struct sibling *sibling)
-{
-    if (!rotation_is_rotated(plan->target.base, sibling->name))
-        return false;
-    if (plan->stream->initial)
-        return wanted_at_start(plan, sibling);
-    return plan->open && sibling->look.mtime >= plan->stream->since;
-}
-
-/* Beside a file, an empty one is as a rule a copy just begun: it shows what it is when it grows. */
-static bool is_just_begun(const struct plan *plan, const struct sibling *sibling)
-{
-    return sibling->look.size == 0 && (plan->same || plan->fresh || plan->back);
-}
-
-enum verdict {
-    KNOWN,   /* accounted for */
-    PART,    /* to be read */
-    PENDING, /* asked again, whatever the season */
-    LATER,   /* asked again, and the season stays open */
-};
-
-static enum verdict judge(struct plan *plan, const struct sibling *sibling)
-{
-    const struct ident *id = &sibling->look.id;
-    const struct known *known = stream_known(plan->stream, id);
-    if ((known && !known->pending) || follow_find(plan->stream->follow, id))
-        return KNOWN;
-    if (!known && !may_be_part(plan, sibling))
-        return KNOWN;
-    if (is_just_begun(plan, sibling))
-        return PENDING;
-    plan->more |= !has_room(plan);
-    if (plan->more)
-        return LATER;
-    struct member *member = member_open(plan->stream, plan->target.dir, sibling->name);
-    if (!member)
-        return LATER;
-    tail_pin(&member->tail);
-    if (is_copy(plan, &member->tail)) {
-        member_free(member);
-        return KNOWN;
-    }
-    enqueue(plan, member);
-    return PART;
-}
-
-/* Keeps what was known of files that were not seen now, as they may only have been missed. */
-static void keep_known(struct plan *plan)
-{
-    const struct stream *stream = plan->stream;
-    size_t count = plan->known_count;
-    plan->known = must_realloc(plan->known, (count + stream->known_count) * sizeof(*plan->known));
-    for (size_t i = 0; i < stream->known_count && plan->known_count < KNOWN_MAX; i++) {
-        const struct known *known = &stream->known[i];
-        if (!bsearch(known, plan->known, count, sizeof(*known), compare_known))
-            plan->known[plan->known_count++] = *known;
-    }
-    qsort(plan->known, plan->known_count, sizeof(*plan->known), compare_known);
-}
-
-/*
- * What is older than the content of the current file: in its place, everything;
- * where it was truncated and then moved, what stands before it among the siblings.
- */
-static void place_current(struct plan *plan, const struct sibling *sibling)
-{
-    const struct member *current = plan->stream->current;
-    bool moved = plan->restart && ident_eq(&sibling->look.id, &current->tail.look.id);
-    if (plan->same || moved)
-        plan->before = plan->queue_count;
-}
-
-static void judge_siblings(struct plan *plan)
-{
-    plan->known = must_calloc(plan->siblings.count, sizeof(*plan->known));
+    plan->unmoved = plan->same && stream->current->proven && !plan->changed;
     for (size_t i = 0; i < plan->siblings.count; i++) {
         const struct sibling *sibling = &plan->siblings.items[i];
-        const struct known *known = stream_known(plan->stream, &sibling->look.id);
-        enum verdict verdict = judge(plan, sibling);
-        place_current(plan, sibling);
-        if (verdict == LATER)
-            continue;
-        struct known *now = &plan->known[plan->known_count++];
-        *now = known ? *known : (struct known){.id = sibling->look.id};
-        now->pending = verdict == PENDING;
+        const struct member *open = follow_find(stream->follow, &sibling->look.id);
+        if (open && open->stream == stream && open->proven &&
+            (!plan->anchor || rotation_is_newer(plan->target.base, sibling, plan->anchor)))
+            plan->anchor = sibling;
     }
-    if (plan->known_count)
-        qsort(plan->known, plan->known_count, sizeof(*plan->known), compare_known);
 }
 
 /*
@@ -387,8 +126,9 @@ static void plan_make(struct plan *plan, struct stream *stream)
         plan->target.dir[0] && siblings_list(&plan->siblings, plan->target.dir, plan->target.base);
     find_named(plan);
     judge_current(plan);
-    take_copy(plan);
-    judge_siblings(plan);
+    find_anchor(plan);
+    plan_take_copy(plan);
+    plan_judge_siblings(plan);
 }
 
 static void plan_release(struct plan *plan)
@@ -414,8 +154,8 @@ static bool grew_from_nothing(const struct plan *plan)
     for (size_t i = 0; i < plan->siblings.count; i++) {
         const struct sibling *sibling = &plan->siblings.items[i];
         struct look now;
-        if (is_just_begun(plan, sibling) && look_in(plan->target.dir, sibling->name, &now) &&
-            now.size > 0)
+        if (plan_is_just_begun(plan, sibling) &&
+            look_beside(plan->target.dir, sibling->name, &now) && now.size > 0)
             return true;
     }
     return false;
@@ -504,10 +244,9 @@ static void append(struct stream *stream, struct member *member)
 static void hold_current(struct plan *plan)
 {
     if (plan->same) {
-        if (!plan->restart)
-            plan->again = plan->stream->current->tail;
-        plan->again.mark_end = plan->again.mark_len = plan->again.head_len = 0;
-        plan->restart = true;
+        /* One that was read from already goes on: its place is worth more than the order. */
+        if (plan->restart)
+            plan->again.mark_end = plan->again.mark_len = plan->again.head_len = 0;
         return;
     }
     if (plan->fresh)
@@ -534,8 +273,10 @@ static void arrange(struct plan *plan)
 
 static void watch_members(struct stream *stream)
 {
-    for (struct member *m = stream->members; m; m = m->next)
-        places_watch(&stream->follow->places, &m->watched, m->tail.fd);
+    for (struct member *m = stream->members; m; m = m->next) {
+        if (!m->archive)
+            places_watch(&stream->follow->places, &m->watched, m->tail.fd);
+    }
 }
 
 /* From here on only what is written later counts; a stamp from the future would hide it. */
@@ -554,7 +295,7 @@ static void plan_commit(struct plan *plan, bool holds)
     /* First, as the owner saves then: what is not taken yet must not be known yet. */
     drop_doubles(plan);
     if (!plan->listed || !holds)
-        keep_known(plan);
+        plan_keep_known(plan);
     count(plan);
     if (plan->more)
         hold_current(plan);

@@ -8,37 +8,6 @@
 /* A file that changes faster than it can be looked at waits for the next wake. */
 #define TURNS_MAX 256
 
-/* New data, or the watch is gone and nobody knows. */
-static void member_notify(struct watched *watched, uint32_t mask, const char *name)
-{
-    struct member *member = (struct member *)watched;
-    (void)name;
-    member->ready = true;
-    if (mask & IN_IGNORED)
-        places_watch(&member->stream->follow->places, watched, member->tail.fd);
-    follow_queue(member->stream);
-}
-
-struct member *member_new(struct stream *stream, int fd, const struct look *look)
-{
-    struct member *member = must_calloc(1, sizeof(*member));
-    member->stream = stream;
-    member->watched.wd = -1;
-    member->watched.notify = member_notify;
-    member->ready = true;
-    tail_init(&member->tail, fd, look);
-    stream->follow->open_files++;
-    return member;
-}
-
-void member_free(struct member *member)
-{
-    places_forget(&member->stream->follow->places, &member->watched);
-    member->stream->follow->open_files--;
-    tail_release(&member->tail);
-    free(member);
-}
-
 struct stream *stream_new(struct follow *follow, unsigned source, const char *path)
 {
     struct stream *stream = must_calloc(1, sizeof(*stream));
@@ -49,6 +18,7 @@ struct stream *stream_new(struct follow *follow, unsigned source, const char *pa
     stream->base = must_strdup("");
     stream->since = follow->sources[source]->since;
     stream->initial = follow->sources[source]->initial;
+    stream->restored = follow->adding && !stream->initial;
     stream->dirty = true;
     return stream;
 }
@@ -66,6 +36,26 @@ void stream_free(struct stream *stream)
     free(stream->dir);
     free(stream->base);
     free(stream);
+}
+
+static int compare_known(const void *a, const void *b)
+{
+    const struct known *x = a, *y = b;
+    return ident_compare(&x->id, &y->id);
+}
+
+void stream_sort_known(struct stream *stream)
+{
+    if (stream->known_count)
+        qsort(stream->known, stream->known_count, sizeof(*stream->known), compare_known);
+}
+
+struct known *stream_known(const struct stream *stream, const struct ident *id)
+{
+    struct known key = {.id = *id};
+    if (stream->known_count == 0)
+        return NULL;
+    return bsearch(&key, stream->known, stream->known_count, sizeof(key), compare_known);
 }
 
 /* Its last bytes were counted, but where they end may not be saved yet. */
@@ -145,7 +135,8 @@ void stream_check(struct stream *stream)
             continue;
         }
         m->ready = true;
-        places_watch(&stream->follow->places, &m->watched, m->tail.fd);
+        if (!m->archive)
+            places_watch(&stream->follow->places, &m->watched, m->tail.fd);
     }
     stream->dirty = true;
     follow_queue(stream);
@@ -185,16 +176,39 @@ static void member_changed(struct stream *stream, struct member *member)
         let_go(stream, member);
 }
 
+/* Reads on, and counts what was read. */
+static enum tail_result read_lines(struct member *member, struct slice *lines)
+{
+    struct follow *follow = member->stream->follow;
+    struct archive *archive = member->archive;
+    struct block_reader *reader = archive ? &archive->reader : &follow->reader;
+    struct follow_stats *stats = &stream_source(member->stream)->stats;
+    uint64_t skipped = reader->skipped, offset = member->tail.offset;
+    enum tail_result result =
+        archive ? archive_read(archive, &member->tail, follow->options.line_max, lines)
+                : tail_read(&member->tail, reader, lines);
+    if (result == TAIL_LINES || result == TAIL_END) {
+        stats->long_lines += reader->skipped - skipped;
+        stats->read_bytes += member->tail.offset - offset;
+    }
+    return result;
+}
+
+/* Nothing more to read now; an archive cannot grow. */
+static void member_drained(struct stream *stream, struct member *member)
+{
+    if (member->archive)
+        let_go(stream, member);
+    stream_trim(stream);
+}
+
 /* Gives the next lines of one file; false when it has none, or has to be settled first. */
 static bool read_member(struct stream *stream, struct member *member, struct follow_block *out)
 {
-    struct block_reader *reader = &stream->follow->reader;
-    struct follow_stats *stats = &stream_source(stream)->stats;
-    uint64_t skipped = reader->skipped, offset = member->tail.offset;
     struct slice lines;
     /* What comes while it is read marks it again. */
     member->ready = false;
-    enum tail_result result = tail_read(&member->tail, reader, &lines);
+    enum tail_result result = read_lines(member, &lines);
     if (result == TAIL_CHANGED) {
         member_changed(stream, member);
         return false;
@@ -203,10 +217,8 @@ static bool read_member(struct stream *stream, struct member *member, struct fol
         complain(member, errno);
         return false;
     }
-    stats->long_lines += reader->skipped - skipped;
-    stats->read_bytes += member->tail.offset - offset;
     if (result == TAIL_END) {
-        stream_trim(stream);
+        member_drained(stream, member);
         return false;
     }
     member->ready = true;

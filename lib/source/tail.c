@@ -88,14 +88,19 @@ static void grow_head(struct tail *tail)
     }
 }
 
+void tail_rewind(struct tail *tail)
+{
+    memcpy(tail->mark, tail->head, tail->head_len);
+    tail->mark_len = tail->mark_end = tail->head_len;
+    tail->offset = 0;
+}
+
 bool tail_pin(struct tail *tail)
 {
     if (tail->head_len < TAIL_PRINT)
         grow_head(tail);
-    if (tail->mark_len == 0 && tail->offset == 0) {
-        memcpy(tail->mark, tail->head, tail->head_len);
-        tail->mark_len = tail->mark_end = tail->head_len;
-    }
+    if (tail->mark_len == 0 && tail->offset == 0)
+        tail_rewind(tail);
     return tail_pinned(tail);
 }
 
@@ -128,6 +133,18 @@ static void move_mark(struct tail *tail, struct slice lines, uint64_t end)
     memcpy(tail->mark + keep, fresh.ptr, fresh.len);
     tail->mark_len = keep + fresh.len;
     tail->mark_end = end;
+}
+
+void tail_pass(struct tail *tail, struct slice bytes, uint64_t end)
+{
+    uint64_t from = end - bytes.len;
+    if (from <= tail->head_len && tail->head_len < end) {
+        struct slice more = slice_head(slice_skip(bytes, (size_t)(tail->head_len - from)),
+                                       TAIL_PRINT - tail->head_len);
+        memcpy(tail->head + tail->head_len, more.ptr, more.len);
+        tail->head_len += more.len;
+    }
+    move_mark(tail, bytes, end);
 }
 
 enum tail_result tail_read(struct tail *tail, struct block_reader *reader, struct slice *lines)
@@ -184,6 +201,24 @@ bool print_is_in(const struct print *print, int fd)
     return print->head_len && print->mark_len && print->mark_len <= print->mark_end &&
            holds_hash(fd, 0, print->head_len, print->head_hash) &&
            holds_hash(fd, print->mark_end - print->mark_len, print->mark_len, print->mark_hash);
+}
+
+bool print_head_is_of(const struct print *print, const struct tail *tail)
+{
+    return print->head_len && print->head_len <= tail->head_len &&
+           hash_bytes(tail->head, (size_t)print->head_len) == print->head_hash;
+}
+
+bool print_mark_is_of(const struct print *print, const struct tail *tail)
+{
+    const char *bytes = NULL;
+    if (print->mark_len == 0 || print->mark_len > print->mark_end)
+        return false;
+    if (print->mark_end <= tail->head_len)
+        bytes = tail->head + (print->mark_end - print->mark_len);
+    else if (print->mark_end == tail->mark_end && print->mark_len <= tail->mark_len)
+        bytes = tail->mark + (tail->mark_len - print->mark_len);
+    return bytes && hash_bytes(bytes, (size_t)print->mark_len) == print->mark_hash;
 }
 
 bool tail_is_in(const struct tail *tail, int fd, uint64_t size)

@@ -80,9 +80,17 @@ enum tail_result tail_read(struct tail *tail, struct block_reader *reader, struc
 /* Bytes not handed out, by the last look. */
 uint64_t tail_behind(const struct tail *tail);
 
+/* Takes in content that ends at a place and that nothing can be read of again. */
+void tail_pass(struct tail *tail, struct slice bytes, uint64_t end);
+/* Nothing was handed out: what is known of the content is its head. */
+void tail_rewind(struct tail *tail);
+
 void tail_print(const struct tail *tail, struct print *out);
 /* Does the file hold that content, at the same places? Not where nothing is known of it. */
 bool print_is_in(const struct print *print, int fd);
+/* The same of what was passed: of its head, and of what stands before the last place. */
+bool print_head_is_of(const struct print *print, const struct tail *tail);
+bool print_mark_is_of(const struct print *print, const struct tail *tail);
 
 /* Does another file hold what was read of this one, at the same place? */
 bool tail_is_in(const struct tail *tail, int fd, uint64_t size);

@@ -8,13 +8,16 @@ driver printed must be the same lines, each once, and for each age of a file in
 the order in which they were written.
 """
 import collections
+import glob
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 OVERFLOW_LIMIT = "/proc/sys/fs/inotify/max_queued_events"
 
@@ -106,6 +109,11 @@ class Log:
                 self.written.append(text)
         return text
 
+    def write_at_once(self, count):
+        lines = [self.line() for _ in range(count)]
+        os.write(self.fd, "".join(lines).encode())
+        self.written += lines
+
     def truncate(self):
         os.ftruncate(self.fd, 0)
         self.age += 1
@@ -154,6 +162,113 @@ def rotate_copytruncate(log, keep=100):
     shift(log.path, keep)
     shutil.copyfile(log.path, log.path + ".1")
     log.truncate()
+
+
+# --- restarts ------------------------------------------------------------------------------------
+
+class Mortal:
+    """A driver with a state file, killed and started again. What it counted is in a file."""
+
+    def __init__(self, binary, tmp, *patterns, every=1):
+        self.state, self.out = tmp + "/state", tmp + "/out"
+        self.args = [binary, "--stats", "--state", self.state, "--every", str(every), *patterns]
+        self.process = None
+        self.said = []
+        open(self.out, "w").close()
+        self.start(ready=True)
+
+    def start(self, ready=False):
+        with open(self.out, "r+b") as out:
+            self.process = subprocess.Popen(self.args, stdout=out, stderr=subprocess.PIPE)
+        line = ""
+        while ready and line != "ready\n":
+            line = self.process.stderr.readline().decode()
+            self.said.append(line)
+
+    def end(self):
+        self.said += self.process.stderr.read().decode().splitlines()
+        self.process.stderr.close()
+        return self.process.wait()
+
+    def kill(self):
+        self.process.kill()
+        self.end()
+
+    def stop(self):
+        """Reads what there is, and gives all lines that were ever counted."""
+        self.process.send_signal(signal.SIGTERM)
+        if self.end() != 0:
+            raise AssertionError("driver: %s" % self.said)
+        with open(self.out) as out:
+            return out.readlines()
+
+
+class Rotator:
+    """What a host does with a log, at random."""
+
+    def __init__(self, log, rng, dates):
+        self.log, self.rng, self.dates = log, rng, dates
+        self.day = 0
+
+    def write(self):
+        if self.rng.randrange(4) == 0:
+            self.log.write_at_once(self.rng.randrange(12000))
+        else:
+            self.log.write(self.rng.randrange(1, 30))
+
+    def name(self):
+        """For the file to be rotated; numbers move the others out of its way."""
+        path = self.log.path
+        if self.dates:
+            self.day += 1
+            return "%s-2026%04d" % (path, 1000 + self.day)
+        for i in range(200, 0, -1):
+            for end in ("", ".gz"):
+                if os.path.exists("%s.%d%s" % (path, i, end)):
+                    os.rename("%s.%d%s" % (path, i, end), "%s.%d%s" % (path, i + 1, end))
+        return path + ".1"
+
+    def rename(self):
+        os.rename(self.log.path, self.name())
+        if self.rng.randrange(3) == 0:
+            self.log.write(self.rng.randrange(1, 5))  # the writer has not reopened yet
+        self.log.open()
+
+    def copytruncate(self):
+        shutil.copyfile(self.log.path, self.name())
+        self.log.truncate()
+
+    def compress(self):
+        """All but the newest few."""
+        plain = [p for p in glob.glob(glob.escape(self.log.path) + "[.-]*") if p[-3:] != ".gz"]
+        plain.sort(key=lambda p: int(p[len(self.log.path) + 1:]), reverse=not self.dates)
+        for path in plain[:max(0, len(plain) - self.rng.randrange(3))]:
+            subprocess.run(["gzip", path], check=True)
+
+    def act(self, up):
+        moves = [self.write, self.write, self.write, self.rename, self.copytruncate]
+        if not up:
+            moves.append(self.compress)
+        self.rng.choice(moves)()
+
+
+def restarts_at_random(binary, tmp, seed, dates=False):
+    rng = random.Random(seed)
+    log = Log(tmp + "/mail.log").open()
+    driver = Mortal(binary, tmp, log.path, every=rng.choice((1, 1, 2, 7)))
+    rotator = Rotator(log, rng, dates)
+    for _ in range(25):
+        for _ in range(rng.randrange(5)):
+            rotator.act(up=True)
+        time.sleep(rng.random() * rng.choice((0.001, 0.02)))
+        driver.kill()
+        for _ in range(rng.randrange(6)):
+            rotator.act(up=False)
+        driver.start(ready=rng.randrange(2))
+    driver.kill()
+    log.write(1)
+    driver.start(ready=True)
+    same_lines(driver.stop(), log.written)
 
 
 # --- scenarios -----------------------------------------------------------------------------------
@@ -675,6 +790,55 @@ def made_readable_later(binary, tmp):
     same_lines(driver.stop(), log.written)
 
 
+def killed_at_random(binary, tmp):
+    for seed in range(1, 9):
+        directory = "%s/%d" % (tmp, seed)
+        os.mkdir(directory)
+        try:
+            restarts_at_random(binary, directory, seed, dates=seed % 2 == 0)
+        except AssertionError as why:
+            raise AssertionError("seed %d: %s" % (seed, why))
+
+
+def one_warning(driver, about):
+    said = [line for line in driver.said if "level=warn" in line]
+    if len(said) != 1 or about not in said[0]:
+        raise AssertionError("got %r, want one warning about %s" % (said, about))
+
+
+def gone_while_down(binary, tmp):
+    log = Log(tmp + "/mail.log").open()
+    driver = Mortal(binary, tmp, log.path)
+    log.write(10)
+    driver.stop()
+    os.unlink(log.path)
+    log.open()
+    log.write(10)
+    driver.start(ready=True)
+    same_lines(driver.stop(), log.written)
+    one_warning(driver, log.path)
+
+
+def damaged_archive(binary, tmp):
+    log = Log(tmp + "/mail.log").open()
+    driver = Mortal(binary, tmp, log.path)
+    log.write(10)
+    driver.stop()
+    log.write_at_once(20000)
+    rotate_rename(log)
+    subprocess.run(["gzip", log.path + ".1"], check=True)
+    os.truncate(log.path + ".1.gz", os.path.getsize(log.path + ".1.gz") // 2)
+    first = log.number
+    log.write(10)
+    driver.start(ready=True)
+    got = driver.stop()
+    one_warning(driver, ".1.gz")
+    equal("the file after it", got[-10:], log.written[first:])
+    equal("a part of it", got[:-10], log.written[:len(got) - 10])
+    if len(got) < 1000:
+        raise AssertionError("got %d lines, want what can be read" % len(got))
+
+
 SCENARIOS = [
     rename_every_200_lines, copytruncate_every_200_lines, rename_to_dates, copytruncate_to_dates,
     rename_and_copytruncate_in_turn, renames_while_stopped, copytruncates_while_stopped,
@@ -686,7 +850,7 @@ SCENARIOS = [
     overflow, inode_reuse, inode_reuse_while_rotating, backup_copy_and_rename,
     backup_copy_and_copytruncate, old_file_unpacked_beside, other_logs_with_a_longer_name,
     writer_continues_on_the_renamed_file, deleted_and_recreated, moved_back, overlapping_sources,
-    made_readable_later,
+    made_readable_later, killed_at_random, gone_while_down, damaged_archive,
 ]
 
 

@@ -1,78 +1,8 @@
 /* What is saved is enough to go on: each scenario ends one set and begins another one. */
-#include "follow_stage.h"
+#include "restart_stage.h"
 
-/* What the last set saved, and whether its lines count. */
-struct play {
-    struct stage *stage;
-    struct follow_rows rows;
-};
-
-static void save(struct play *play)
-{
-    follow_rows_release(&play->rows);
-    follow_save(play->stage->follow, &play->rows);
-}
-
-/* The set ends as by kill -9: what was not saved is not known. */
-static void end(struct play *play)
-{
-    follow_free(play->stage->follow);
-    play->stage->follow = NULL;
-}
-
-static void begin_with(struct play *play, const char *pattern, bool from_start)
-{
-    struct error err;
-    play->stage->follow = new_follow(from_start);
-    if (follow_add(play->stage->follow, in(play->stage, pattern).text, &play->rows, &err) < 0)
-        fail_msg("follow_add: %s", err.text);
-}
-
-static void begin(struct play *play, const char *pattern)
-{
-    begin_with(play, pattern, false);
-}
-
-static int set_up_play(void **state)
-{
-    struct play *play = calloc(1, sizeof(*play));
-    if (set_up((void **)&play->stage) < 0)
-        return -1;
-    *state = play;
-    return 0;
-}
-
-static int tear_down_play(void **state)
-{
-    struct play *play = *state;
-    follow_rows_release(&play->rows);
-    tear_down((void **)&play->stage);
-    free(play);
-    return 0;
-}
-
-/* A log of which "1" was read, saved, and the set ended. */
-static void read_one(struct play *play)
-{
-    put(play->stage, "l", "0\n");
-    add(play->stage, "l");
-    put(play->stage, "l", "1\n");
-    expect(play->stage, "before", "1\n");
-    save(play);
-    end(play);
-}
-
-static const struct follow_row *row_of(const struct play *play, enum follow_role role)
-{
-    for (size_t i = 0; i < play->rows.count; i++) {
-        if (play->rows.items[i].role == role)
-            return &play->rows.items[i];
-    }
-    fail_msg("no row of role %d", role);
-    return NULL;
-}
-
-/* --- what is saved ----------------------------------------------------------------------------- */
+/* --- what is saved -----------------------------------------------------------------------------
+ */
 
 static void test_rows(void **state)
 {
@@ -96,7 +26,8 @@ static void test_rows(void **state)
     row_of(play, FOLLOW_KNOWN);
 }
 
-/* --- still the path's file ---------------------------------------------------------------------- */
+/* --- still the path's file ----------------------------------------------------------------------
+ */
 
 static void test_nothing_new(void **state)
 {
@@ -152,7 +83,8 @@ static void test_within_a_long_line(void **state)
     expect(play->stage, "behind it", "b\n");
 }
 
-/* --- rotated since ------------------------------------------------------------------------------ */
+/* --- rotated since ------------------------------------------------------------------------------
+ */
 
 static void test_renamed(void **state)
 {
@@ -240,7 +172,295 @@ static void test_old_files_stay_unread(void **state)
     expect(play->stage, "only what is new", "2\n");
 }
 
-/* --- first starts ------------------------------------------------------------------------------- */
+/* --- not where it was ---------------------------------------------------------------------------
+ */
+
+/* The same inode, and other content: it is not the file. */
+static void test_truncated_without_a_copy(void **state)
+{
+    struct play *play = *state;
+    put(play->stage, "l", "");
+    add(play->stage, "l");
+    put(play->stage, "l", "1\nhalf a line");
+    expect(play->stage, "before", "1\n");
+    save(play);
+    end(play);
+    cut(play->stage, "l");
+    put(play->stage, "l", "longer than all that was there\n");
+    begin(play, "l");
+    expect(play->stage, "from its start", "longer than all that was there\n");
+    assert_int_equal(stats(play->stage, 0).lost_bytes, 11);
+}
+
+static void test_gone(void **state)
+{
+    struct play *play = *state;
+    put(play->stage, "l.5", "old\n");
+    add(play->stage, "l");
+    put(play->stage, "l", "1\nhalf");
+    expect(play->stage, "before", "1\n");
+    save(play);
+    end(play);
+    unlink(in(play->stage, "l").text);
+    move(play->stage, "l.5", "l.6");
+    put(play->stage, "l.2", "3\n");
+    put(play->stage, "l.1", "4\n");
+    put(play->stage, "l", "5\n");
+    begin(play, "l");
+    expect(play->stage, "what was rotated since", "3\n4\n5\n");
+    assert_int_equal(stats(play->stage, 0).lost_bytes, 4);
+}
+
+/* As after a restore from a backup: every file is a new one. */
+static void test_all_files_are_new(void **state)
+{
+    struct play *play = *state;
+    read_one(play);
+    put(play->stage, "l", "2\n");
+    copy(play->stage, "l", "new");
+    move(play->stage, "new", "l");
+    begin(play, "l");
+    expect(play->stage, "by content", "2\n");
+}
+
+/* A boot numbers devices anew. */
+static void test_another_device(void **state)
+{
+    struct play *play = *state;
+    put(play->stage, "l.1", "old\n");
+    put(play->stage, "l", "");
+    add(play->stage, "l");
+    expect(play->stage, "empty", "");
+    save(play);
+    end(play);
+    for (size_t i = 0; i < play->rows.count; i++)
+        play->rows.items[i].dev += 7;
+    put(play->stage, "l", "1\n");
+    move(play->stage, "l.1", "l.2");
+    move(play->stage, "l", "l.1");
+    put(play->stage, "l", "2\n");
+    begin(play, "l");
+    expect(play->stage, "by inode and birth", "1\n2\n");
+}
+
+static void set_time(struct play *play, const char *name, time_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, in(play->stage, name).text, times, 0), 0);
+}
+
+/* Names tell what is newer than the file that was found; an old one unpacked is not. */
+static void test_clock_set_back(void **state)
+{
+    struct play *play = *state;
+    read_one(play);
+    put(play->stage, "l", "2\n");
+    move(play->stage, "l", "l.3");
+    put(play->stage, "l.2", "3\n");
+    put(play->stage, "l.1", "4\n");
+    put(play->stage, "l.7", "unpacked\n");
+    set_time(play, "l.2", time(NULL) - 86400);
+    set_time(play, "l.1", time(NULL) - 86400);
+    set_time(play, "l.7", time(NULL) - 86400);
+    put(play->stage, "l", "5\n");
+    begin(play, "l");
+    expect(play->stage, "older by their times", "2\n3\n4\n5\n");
+}
+
+/* The last look is yet to come, by the clock: times tell nothing then. */
+static void test_clock_before_the_last_look(void **state)
+{
+    struct play *play = *state;
+    put(play->stage, "l.4", "old\n");
+    read_one(play);
+    for (size_t i = 0; i < play->rows.count; i++)
+        play->rows.items[i].since += INT64_C(86400) * 1000000000;
+    unlink(in(play->stage, "l").text);
+    put(play->stage, "l.1", "2\n");
+    put(play->stage, "l", "3\n");
+    begin(play, "l");
+    expect(play->stage, "all that is unknown", "2\n3\n");
+}
+
+/* --- what appeared, and what did not ------------------------------------------------------------
+ */
+
+static void test_appeared_meanwhile(void **state)
+{
+    struct play *play = *state;
+    put(play->stage, "a.log", "old\n");
+    add(play->stage, "*.log");
+    add(play->stage, "l");
+    expect(play->stage, "before", "");
+    save(play);
+    end(play);
+    put(play->stage, "b.log", "b\n");
+    put(play->stage, "a.log", "a\n");
+    put(play->stage, "l", "l\n");
+    struct error err;
+    begin(play, "*.log");
+    assert_int_equal(follow_add(play->stage->follow, in(play->stage, "l").text, &play->rows, &err),
+                     1);
+    expect(play->stage, "a glob's, and the missing one", "a\nb\nl\n");
+}
+
+/* Rotated and not made again: the glob leads nowhere, but what was written counts. */
+static void test_rotated_away_from_a_glob(void **state)
+{
+    struct play *play = *state;
+    put(play->stage, "a.log", "0\n");
+    add(play->stage, "*.log");
+    put(play->stage, "a.log", "1\n");
+    expect(play->stage, "before", "1\n");
+    save(play);
+    end(play);
+    put(play->stage, "a.log", "2\n");
+    move(play->stage, "a.log", "a.log.1");
+    begin(play, "*.log");
+    expect(play->stage, "drained", "2\n");
+}
+
+static void test_put_back(void **state)
+{
+    struct play *play = *state;
+    read_one(play);
+    begin(play, "l");
+    move(play->stage, "l", "l.1");
+    put(play->stage, "l", "2\n");
+    expect(play->stage, "rotated", "2\n");
+    for (int i = 0; i < 20; i++) {
+        follow_check(play->stage->follow);
+        take(play->stage);
+    }
+    save(play);
+    end(play);
+    unlink(in(play->stage, "l").text);
+    move(play->stage, "l.1", "l");
+    put(play->stage, "l", "3\n");
+    begin(play, "l");
+    expect(play->stage, "what was read stays read", "3\n");
+}
+
+static void test_a_copy_just_begun(void **state)
+{
+    struct play *play = *state;
+    add(play->stage, "l");
+    put(play->stage, "l", "1\n");
+    expect(play->stage, "first", "1\n");
+    move(play->stage, "l", "l.2");
+    put(play->stage, "l.1", "");
+    put(play->stage, "l", "3\n");
+    expect(play->stage, "beside an empty one", "3\n");
+    save(play);
+    row_of(play, FOLLOW_PENDING);
+    end(play);
+    put(play->stage, "l.1", "2\n");
+    begin(play, "l");
+    expect(play->stage, "it was a part", "2\n");
+}
+
+/* --- what is announced --------------------------------------------------------------------------
+ */
+
+static void save_now(void *arg)
+{
+    save(arg);
+}
+
+/* A file without a name is there as long as it is open. */
+static void test_saved_before_a_file_is_let_go(void **state)
+{
+    struct play *play = *state;
+    struct error err;
+    struct follow_options options = {.line_max = LONGEST, .before_drop = save_now, .arg = play};
+    follow_free(play->stage->follow);
+    play->stage->follow = follow_new(&options, &err);
+    put(play->stage, "l", "");
+    add(play->stage, "l");
+    put(play->stage, "l", "1\n");
+    expect(play->stage, "first", "1\n");
+    unlink(in(play->stage, "l").text);
+    put(play->stage, "l", "2\n");
+    expect(play->stage, "made again", "2\n");
+    assert_int_equal(play->rows.count, 0);
+    for (int i = 0; i < 3; i++) {
+        follow_check(play->stage->follow);
+        take(play->stage);
+    }
+    const struct follow_row *row = row_of(play, FOLLOW_OLDER);
+    assert_int_equal(row->offset, 2);
+    assert_int_equal(row_of(play, FOLLOW_CURRENT)->offset, 2);
+}
+
+/* --- rows that cannot be ------------------------------------------------------------------------
+ */
+
+static void test_hostile_rows(void **state)
+{
+    struct play *play = *state;
+    read_one(play);
+    put(play->stage, "l", "2\n");
+    const uint64_t values[] = {0, 1, 4, 5, 6, 2200, 2201, INT64_MAX, UINT64_MAX};
+    size_t count = play->rows.count;
+    for (size_t i = 0; i < LEN(values) * 8 * count; i++) {
+        struct follow_row *row = &play->rows.items[i / LEN(values) / 8];
+        struct follow_row sane = *row;
+        uint64_t value = values[i % LEN(values)];
+        uint64_t *const fields[] = {&row->offset,   &row->size,     &row->head_len,
+                                    &row->mark_end, &row->mark_len, &row->head_hash,
+                                    &row->ino,      &row->mark_hash};
+        *fields[i / LEN(values) % LEN(fields)] = value;
+        begin(play, "l");
+        wake(play->stage);
+        /* At worst the file is taken for a new one: from its start, once. */
+        struct slice got = strbuf_slice(&play->stage->got);
+        assert_true(slice_eq(got, SLICE("2\n")) || slice_eq(got, SLICE("0\n1\n2\n")) ||
+                    got.len == 0);
+        strbuf_reset(&play->stage->got);
+        end(play);
+        *row = sane;
+    }
+}
+
+static void test_roles_and_strings(void **state)
+{
+    struct play *play = *state;
+    read_one(play);
+    put(play->stage, "l", "2\n");
+    struct follow_row rows[3] = {{.role = (enum follow_role)77}, {.role = FOLLOW_CURRENT}, {0}};
+    struct path path = in(play->stage, "l");
+    rows[0].pattern = rows[1].pattern = path.text;
+    struct follow_rows bad = {.items = rows, .count = 3};
+    struct error err;
+    play->stage->follow = new_follow(true);
+    assert_int_equal(follow_add(play->stage->follow, in(play->stage, "l").text, &bad, &err), 0);
+    /* None of them says that the pattern is known. */
+    expect(play->stage, "as at a first start", "0\n1\n2\n");
+}
+
+/* Each row a thousand times. */
+static void test_duplicate_rows(void **state)
+{
+    struct play *play = *state;
+    read_one(play);
+    put(play->stage, "l", "2\n");
+    move(play->stage, "l", "l.1");
+    put(play->stage, "l", "3\n");
+    const size_t times = 1000;
+    struct follow_rows many = {.count = play->rows.count * times};
+    many.items = calloc(many.count, sizeof(*many.items));
+    for (size_t i = 0; i < many.count; i++)
+        many.items[i] = play->rows.items[i % play->rows.count];
+    struct error err;
+    play->stage->follow = new_follow(false);
+    assert_int_equal(follow_add(play->stage->follow, in(play->stage, "l").text, &many, &err), 0);
+    expect(play->stage, "once", "2\n3\n");
+    assert_int_equal(stats(play->stage, 0).lost_bytes, 0);
+    free(many.items);
+}
+
+/* --- first starts -------------------------------------------------------------------------------
+ */
 
 static void test_unknown_pattern(void **state)
 {
@@ -253,8 +473,6 @@ static void test_unknown_pattern(void **state)
     begin_with(play, "m", true);
     expect(play->stage, "from the start", "1\n");
 }
-
-#define PLAY(name) cmocka_unit_test_setup_teardown(name, set_up_play, tear_down_play)
 
 int main(void)
 {
@@ -270,6 +488,20 @@ int main(void)
         PLAY(test_ended_while_draining),
         PLAY(test_copied_and_truncated),
         PLAY(test_old_files_stay_unread),
+        PLAY(test_truncated_without_a_copy),
+        PLAY(test_gone),
+        PLAY(test_all_files_are_new),
+        PLAY(test_another_device),
+        PLAY(test_clock_set_back),
+        PLAY(test_clock_before_the_last_look),
+        PLAY(test_appeared_meanwhile),
+        PLAY(test_rotated_away_from_a_glob),
+        PLAY(test_put_back),
+        PLAY(test_a_copy_just_begun),
+        PLAY(test_saved_before_a_file_is_let_go),
+        PLAY(test_hostile_rows),
+        PLAY(test_roles_and_strings),
+        PLAY(test_duplicate_rows),
         PLAY(test_unknown_pattern),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
 #ifndef MAILVANE_SOURCE_DECOMPRESS_H
 #define MAILVANE_SOURCE_DECOMPRESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "mailvane/base/error.h"
@@ -21,6 +22,12 @@ struct decompress {
  * owned by *out from then on, also where it fails.
  */
 int decompress_open(struct decompress *out, const char *path, int fd, struct error *err);
+
+/* Do the first bytes say that there is a tool for it? */
+bool decompress_knows(int fd);
+
+/* Before the end of the bytes: nobody wants the rest. */
+void decompress_abandon(struct decompress *d);
 
 /* To be called at the end of the bytes: -1 if the tool failed, so that they may not be whole. */
 int decompress_close(struct decompress *d, const char *path, struct error *err);
