@@ -219,8 +219,14 @@ static int open_signals(struct agent *agent, struct error *err)
 static int listen_all(struct agent *agent, const struct http_page *pages, struct error *err)
 {
     const struct config *config = &agent->config;
+    const struct http_options options = {
+        .pages = pages,
+        .page_count = AGENT_PAGES,
+        .log = &agent->log,
+        .connections = &agent->connections,
+    };
     for (size_t i = 0; i < config->web_listen_count && i < AGENT_LISTENS_MAX; i++) {
-        agent->https[i] = http_new(config->web_listen[i], pages, AGENT_PAGES, &agent->log, err);
+        agent->https[i] = http_new(config->web_listen[i], &options, err);
         if (!agent->https[i])
             return -1;
         agent->http_timers[i] = (struct loop_timer){.fn = on_http, .arg = agent};

@@ -23,6 +23,7 @@ struct agent {
     struct stream streams[FOLLOW_SOURCES_MAX]; /* by the follow set's number */
     struct http *https[AGENT_LISTENS_MAX];
     struct loop_timer http_timers[AGENT_LISTENS_MAX];
+    uint64_t connections;     /* that there were, on all of them */
     struct loop_timer check;  /* the slow safety look */
     struct loop_timer more;   /* a long backlog is read in parts, so that scrapes get between */
     struct loop_timer settle; /* Postfix' configuration changed: wait until it is whole */

@@ -60,10 +60,11 @@ static void report_agent(struct agent *agent, int64_t now)
 }
 
 /* A line that was written before the scrape is in it, whether inotify spoke or not. */
-static unsigned write_metrics(void *arg, struct strbuf *body)
+static unsigned write_metrics(void *arg, const struct http_request *request, struct strbuf *body)
 {
     struct agent *agent = arg;
     int64_t now = time(NULL);
+    (void)request;
     follow_wake(agent->follow);
     agent_read(agent, SCRAPE_BYTES);
     report_agent(agent, now);
@@ -72,23 +73,26 @@ static unsigned write_metrics(void *arg, struct strbuf *body)
     return 200;
 }
 
-static unsigned write_landing(void *arg, struct strbuf *body)
+static unsigned write_landing(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const struct agent *agent = arg;
+    (void)request;
     landing_write(body, MAILVANE_VERSION, agent->config.web_telemetry_path);
     return 200;
 }
 
-static unsigned write_healthy(void *arg, struct strbuf *body)
+static unsigned write_healthy(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     strbuf_add_str(body, "mailvane is healthy.\n");
     return 200;
 }
 
-static unsigned write_ready(void *arg, struct strbuf *body)
+static unsigned write_ready(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const struct agent *agent = arg;
+    (void)request;
     strbuf_add_str(body, agent->ready ? "mailvane is ready.\n"
                                       : "mailvane is still reading what the logs held.\n");
     return agent->ready ? 200 : 503;
@@ -98,8 +102,8 @@ void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES])
 {
     const char *plain = "text/plain; charset=utf-8";
     pages[0] = (struct http_page){agent->config.web_telemetry_path, TEXT_CONTENT_TYPE,
-                                  write_metrics, agent};
-    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent};
-    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent};
-    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent};
+                                  write_metrics, agent, .kept = true};
+    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent, .kept = false};
+    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent, .kept = false};
+    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent, .kept = false};
 }
