@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
 #include "setup.h"
 #include "version.h"
 
@@ -30,7 +31,8 @@ static bool drain(struct agent *agent, size_t bytes)
     size_t done = 0;
     while (done < bytes) {
         if (follow_next(agent->follow, &block) == FOLLOW_IDLE) {
-            agent->ready = true;
+            if (!agent->ready)
+                agent_begin(agent);
             return true;
         }
         struct stream *stream = &agent->streams[block.source];
@@ -46,6 +48,7 @@ void agent_read(struct agent *agent, size_t bytes)
 {
     if (!drain(agent, bytes))
         loop_timer_arm(agent->loop, &agent->more, 0);
+    agent_note_births(agent);
 }
 
 static void on_more(void *arg)
@@ -216,6 +219,18 @@ static int open_signals(struct agent *agent, struct error *err)
     return loop_watch(agent->loop, agent->signals, on_signal, agent, err);
 }
 
+static void on_answered(void *arg, uint64_t connection, bool whole)
+{
+    struct agent *agent = arg;
+    scrapers_answered(&agent->scrapers, connection, whole);
+}
+
+static void on_closed(void *arg, uint64_t connection)
+{
+    struct agent *agent = arg;
+    scrapers_closed(&agent->scrapers, connection);
+}
+
 static int listen_all(struct agent *agent, const struct http_page *pages, struct error *err)
 {
     const struct config *config = &agent->config;
@@ -224,6 +239,9 @@ static int listen_all(struct agent *agent, const struct http_page *pages, struct
         .page_count = AGENT_PAGES,
         .log = &agent->log,
         .connections = &agent->connections,
+        .answered = on_answered,
+        .closed = on_closed,
+        .arg = agent,
     };
     for (size_t i = 0; i < config->web_listen_count && i < AGENT_LISTENS_MAX; i++) {
         agent->https[i] = http_new(config->web_listen[i], &options, err);
@@ -293,6 +311,7 @@ static int agent_run(struct agent *agent, bool from_start)
     log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
+    scrapers_init(&agent->scrapers, hash_seed());
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)
         status = cli_fail(EXIT_WORLD, "%s", err.text);

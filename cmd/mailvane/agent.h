@@ -8,6 +8,7 @@
 #include "mailvane/base/watch.h"
 #include "mailvane/daemon/loop.h"
 #include "mailvane/expose/http.h"
+#include "mailvane/expose/scrapers.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
 
@@ -23,7 +24,8 @@ struct agent {
     struct stream streams[FOLLOW_SOURCES_MAX]; /* by the follow set's number */
     struct http *https[AGENT_LISTENS_MAX];
     struct loop_timer http_timers[AGENT_LISTENS_MAX];
-    uint64_t connections;     /* that there were, on all of them */
+    uint64_t connections; /* that there were, on all of them */
+    struct scrapers scrapers;
     struct loop_timer check;  /* the slow safety look */
     struct loop_timer more;   /* a long backlog is read in parts, so that scrapes get between */
     struct loop_timer settle; /* Postfix' configuration changed: wait until it is whole */
@@ -34,6 +36,11 @@ struct agent {
 
 /* Reads and counts what the logs hold now, at most so many bytes; the rest comes by itself. */
 void agent_read(struct agent *agent, size_t bytes);
+
+/* What the logs held at the start has been read: what it made is not new to any scraper. */
+void agent_begin(struct agent *agent);
+/* Series may have been born. */
+void agent_note_births(struct agent *agent);
 
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4

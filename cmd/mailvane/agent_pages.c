@@ -59,17 +59,48 @@ static void report_agent(struct agent *agent, int64_t now)
     report_process(agent);
 }
 
+/* Seconds that go on while the machine is suspended, and that nobody puts back. */
+static int64_t boot_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec;
+}
+
+void agent_note_births(struct agent *agent)
+{
+    scrapers_note(&agent->scrapers, boot_seconds(), metrics_births(agent->pipeline.metrics));
+}
+
+/* Makes the series that a page is complete with. */
+static void settle(struct agent *agent)
+{
+    int64_t now = time(NULL);
+    report_agent(agent, now);
+    metrics_settle(agent->pipeline.metrics, now, false);
+}
+
+void agent_begin(struct agent *agent)
+{
+    agent->ready = true;
+    settle(agent);
+    scrapers_start(&agent->scrapers, metrics_births(agent->pipeline.metrics));
+}
+
 /* A line that was written before the scrape is in it, whether inotify spoke or not. */
 static unsigned write_metrics(void *arg, const struct http_request *request, struct strbuf *body)
 {
     struct agent *agent = arg;
-    int64_t now = time(NULL);
-    (void)request;
+    struct metrics *m = agent->pipeline.metrics;
     follow_wake(agent->follow);
     agent_read(agent, SCRAPE_BYTES);
-    report_agent(agent, now);
-    metrics_settle(agent->pipeline.metrics, now, false);
-    text_write(body, agent->pipeline.metrics, TEXT_ALL_SEEN);
+    settle(agent);
+    struct scrape scrape =
+        scrapers_visit(&agent->scrapers, request, boot_seconds(), metrics_births(m));
+    struct series_key none = {{0}};
+    metrics_add(m, METRIC_SCRAPERS_FORGOTTEN, none, scrape.forgot);
+    metrics_set(m, METRIC_SCRAPERS, none, scrapers_count(&agent->scrapers));
+    text_write(body, m, scrape.seen);
     return 200;
 }
 
