@@ -311,6 +311,7 @@ static int agent_run(struct agent *agent, bool from_start)
     log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
+    pipeline_make_totals(&agent->pipeline);
     scrapers_init(&agent->scrapers, hash_seed());
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)

@@ -433,6 +433,24 @@ def more_scrapers_than_are_remembered(place):
     same(samples.sum("mailvane_scrapers_forgotten_total"), 85, "scrapers forgotten")
 
 
+def first_attempts_are_there_at_zero(place):
+    place.write(0)
+    for config, ip in (("", ""), ("sending_ips: { default: 192.0.2.1 }", "192.0.2.1")):
+        agent = place.start(config=f"sources: [{{ file: {place.log} }}]\n{config}")
+        samples = agent.scrape("scraper")
+        for provider, where in (("google", ip), ("other", ip), ("local", "")):
+            rows = samples.having(
+                "mailvane_first_attempts_total", {"provider": provider, "sending_ip": where}
+            )
+            got = sorted((labels["status"], value) for labels, value in rows)
+            want = [("bounced", 0), ("deferred", 0), ("sent", 0)]
+            same(got, want, f"totals of {provider} from {where!r}")
+    config = "sending_ips: { default: 192.0.2.1, map: { out-b: 192.0.2.2 } }"
+    agent = place.start(config=f"sources: [{{ file: {place.log} }}]\n{config}")
+    rows = agent.scrape("scraper").having("mailvane_first_attempts_total", {})
+    same(rows, [], "totals where addresses differ")
+
+
 # --- scenarios: HTTP ----------------------------------------------------------------------
 
 
@@ -681,7 +699,7 @@ SCENARIOS = [
     half_a_line_is_counted_when_it_is_whole, rotation_by_rename, rotation_by_copytruncate,
     a_glob_of_logs, lines_that_are_not_understood_are_counted, a_new_series_is_born_at_zero,
     histograms_are_born_at_zero, what_old_lines_made_is_not_new, more_scrapers_than_are_remembered,
-    pages, refused_requests,
+    first_attempts_are_there_at_zero, pages, refused_requests,
     another_telemetry_path, promtool_has_nothing_to_say, sigterm_and_sigint_end_it,
     sighup_does_not_end_it, a_port_in_use, bad_configurations, missing_configurations, bad_flags,
     unusable_listen_addresses, check_says_what_is_wrong, idle_means_asleep,
