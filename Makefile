@@ -117,7 +117,7 @@ TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
-TESTS += $(foreach t,truth scan explain report docs agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+TESTS += $(foreach t,truth scan explain report docs agent prometheus postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test
