@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
 #include "mailvane/daemon/sandbox.h"
 #include "setup.h"
 #include "version.h"
@@ -39,7 +40,7 @@ static void became_ready(struct agent *agent)
     char status[64];
     unsigned sources = follow_sources(agent->follow);
     snprintf(status, sizeof(status), "following %u log%s", sources, sources == 1 ? "" : "s");
-    agent->ready = true;
+    agent_begin(agent);
     ready_up(&agent->supervisor, status);
 }
 
@@ -68,6 +69,7 @@ void agent_read(struct agent *agent, size_t bytes)
 {
     if (!drain(agent, bytes))
         loop_timer_arm(agent->loop, &agent->more, 0);
+    agent_note_births(agent);
 }
 
 static void on_more(void *arg)
@@ -247,11 +249,32 @@ static int open_signals(struct agent *agent, struct error *err)
     return loop_watch(agent->loop, agent->signals, on_signal, agent, err);
 }
 
+static void on_answered(void *arg, uint64_t connection, bool whole)
+{
+    struct agent *agent = arg;
+    scrapers_answered(&agent->scrapers, connection, whole);
+}
+
+static void on_closed(void *arg, uint64_t connection)
+{
+    struct agent *agent = arg;
+    scrapers_closed(&agent->scrapers, connection);
+}
+
 static int listen_all(struct agent *agent, const struct http_page *pages, struct error *err)
 {
     const struct config *config = &agent->config;
+    const struct http_options options = {
+        .pages = pages,
+        .page_count = AGENT_PAGES,
+        .log = &agent->log,
+        .connections = &agent->connections,
+        .answered = on_answered,
+        .closed = on_closed,
+        .arg = agent,
+    };
     for (size_t i = 0; i < config->web_listen_count && i < AGENT_LISTENS_MAX; i++) {
-        agent->https[i] = http_new(config->web_listen[i], pages, AGENT_PAGES, &agent->log, err);
+        agent->https[i] = http_new(config->web_listen[i], &options, err);
         if (!agent->https[i])
             return -1;
         agent->http_timers[i] = (struct loop_timer){.fn = on_http, .arg = agent};
@@ -342,6 +365,8 @@ static int agent_run(struct agent *agent, bool from_start)
         return cli_fail(EXIT_WORLD, "%s", err.text);
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
+    pipeline_make_totals(&agent->pipeline);
+    scrapers_init(&agent->scrapers, hash_seed());
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)
         status = cli_fail(EXIT_WORLD, "%s", err.text);

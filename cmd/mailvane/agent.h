@@ -9,6 +9,7 @@
 #include "mailvane/daemon/loop.h"
 #include "mailvane/daemon/ready.h"
 #include "mailvane/expose/http.h"
+#include "mailvane/expose/scrapers.h"
 #include "mailvane/source/checkpoint.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
@@ -35,6 +36,8 @@ struct agent {
     uint64_t told_overflows;
     struct http *https[AGENT_LISTENS_MAX];
     struct loop_timer http_timers[AGENT_LISTENS_MAX];
+    uint64_t connections; /* that there were, on all of them */
+    struct scrapers scrapers;
     struct loop_timer check;  /* the slow safety look */
     struct loop_timer more;   /* a long backlog is read in parts, so that scrapes get between */
     struct loop_timer settle; /* Postfix' configuration changed: wait until it is whole */
@@ -64,6 +67,11 @@ void agent_state_tidy(struct agent *agent);
 void agent_state_close(struct agent *agent);
 /* For the follow set's before_drop. */
 void agent_state_before_drop(void *agent);
+
+/* What the logs held at the start has been read: what it made is not new to any scraper. */
+void agent_begin(struct agent *agent);
+/* Series may have been born. */
+void agent_note_births(struct agent *agent);
 
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4

@@ -78,36 +78,73 @@ static void report_agent(struct agent *agent, int64_t now)
     report_process(agent);
 }
 
-/* A line that was written before the scrape is in it, whether inotify spoke or not. */
-static unsigned write_metrics(void *arg, struct strbuf *body)
+/* Seconds that go on while the machine is suspended, and that nobody puts back. */
+static int64_t boot_seconds(void)
 {
-    struct agent *agent = arg;
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec;
+}
+
+void agent_note_births(struct agent *agent)
+{
+    scrapers_note(&agent->scrapers, boot_seconds(), metrics_births(agent->pipeline.metrics));
+}
+
+/* Makes the series that a page is complete with. */
+static void settle(struct agent *agent)
+{
     int64_t now = time(NULL);
-    follow_wake(agent->follow);
-    agent_read(agent, SCRAPE_BYTES);
     report_agent(agent, now);
     metrics_settle(agent->pipeline.metrics, now, false);
-    text_write(body, agent->pipeline.metrics, TEXT_ALL_SEEN);
+}
+
+void agent_begin(struct agent *agent)
+{
+    agent->ready = true;
+    settle(agent);
+    scrapers_start(&agent->scrapers, metrics_births(agent->pipeline.metrics));
+}
+
+/* A line that was written before the scrape is in it, whether inotify spoke or not. */
+static unsigned write_metrics(void *arg, const struct http_request *request, struct strbuf *body)
+{
+    struct agent *agent = arg;
+    struct metrics *m = agent->pipeline.metrics;
+    follow_wake(agent->follow);
+    agent_read(agent, SCRAPE_BYTES);
+    settle(agent);
+    struct scrape scrape =
+        scrapers_visit(&agent->scrapers, request, boot_seconds(), metrics_births(m));
+    struct series_key none = {{0}};
+    metrics_add(m, METRIC_SCRAPERS_FORGOTTEN, none, scrape.forgot);
+    metrics_set(m, METRIC_SCRAPERS, none, scrapers_count(&agent->scrapers));
+    if (scrape.save_first)
+        agent_state_save(agent);
+    text_write(body, m, scrape.seen);
     return 200;
 }
 
-static unsigned write_landing(void *arg, struct strbuf *body)
+static unsigned write_landing(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const struct agent *agent = arg;
+    (void)request;
     landing_write(body, MAILVANE_VERSION, agent->config.web_telemetry_path);
     return 200;
 }
 
-static unsigned write_healthy(void *arg, struct strbuf *body)
+static unsigned write_healthy(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     strbuf_add_str(body, "mailvane is healthy.\n");
     return 200;
 }
 
-static unsigned write_ready(void *arg, struct strbuf *body)
+static unsigned write_ready(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const struct agent *agent = arg;
+    (void)request;
     strbuf_add_str(body, agent->ready ? "mailvane is ready.\n"
                                       : "mailvane is still reading what the logs held.\n");
     return agent->ready ? 200 : 503;
@@ -117,8 +154,8 @@ void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES])
 {
     const char *plain = "text/plain; charset=utf-8";
     pages[0] = (struct http_page){agent->config.web_telemetry_path, TEXT_CONTENT_TYPE,
-                                  write_metrics, agent};
-    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent};
-    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent};
-    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent};
+                                  write_metrics, agent, .kept = true};
+    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent, .kept = false};
+    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent, .kept = false};
+    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent, .kept = false};
 }

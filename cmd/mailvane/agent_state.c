@@ -3,6 +3,8 @@
 
 /* While something is counted, it is saved this often. */
 #define SAVE_MS 2000
+/* The name of the scrapers' table among what is saved. */
+#define SCRAPERS "scrapers"
 
 static double seconds_since(const struct timespec *start)
 {
@@ -32,21 +34,33 @@ static void praise(struct agent *agent, const struct timespec *start)
     metrics_set(m, METRIC_CHECKPOINT_SECONDS, (struct series_key){{0}}, seconds_since(start));
 }
 
-void agent_state_save(struct agent *agent)
+/* Everything that is in one transaction. */
+static int commit(struct agent *agent, const struct follow_rows *rows, struct error *err)
 {
     struct checkpoint *c = agent->state.checkpoint;
+    size_t len;
+    checkpoint_begin(c);
+    const void *scrapers = scrapers_image(&agent->scrapers, &len);
+    image_put(checkpoint_writer(c), SCRAPERS, scrapers, len);
+    pipeline_save(&agent->pipeline, checkpoint_writer(c));
+    checkpoint_put_files(c, rows);
+    if (checkpoint_commit(c, err) < 0)
+        return -1;
+    scrapers_saved(&agent->scrapers);
+    return 0;
+}
+
+void agent_state_save(struct agent *agent)
+{
     struct follow_rows rows = {0};
     struct timespec start;
     struct error err;
-    if (!c)
+    if (!agent->state.checkpoint)
         return;
     clock_gettime(CLOCK_MONOTONIC, &start);
     agent_count_sources(agent);
     follow_save(agent->follow, &rows);
-    checkpoint_begin(c);
-    pipeline_save(&agent->pipeline, checkpoint_writer(c));
-    checkpoint_put_files(c, &rows);
-    if (checkpoint_commit(c, &err) < 0)
+    if (commit(agent, &rows, &err) < 0)
         complain(agent, &err);
     else
         praise(agent, &start);
@@ -87,8 +101,12 @@ void agent_state_tidy(struct agent *agent)
 static int resume(struct agent *agent, struct error *err)
 {
     struct checkpoint *c = agent->state.checkpoint;
+    struct slice scrapers = image_get(checkpoint_reader(c), SCRAPERS);
+    /* Without them each scraper is a new one: that costs zeros, and no count. */
+    scrapers_restore(&agent->scrapers, scrapers.ptr, scrapers.len);
     if (pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)))
         return 0;
+    scrapers_init(&agent->scrapers, checkpoint_seed(c));
     if (checkpoint_discard(c, err) < 0)
         return -1;
     return pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)) ? 0 : -1;

@@ -52,6 +52,12 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
                   struct error *err);
 void pipeline_release(struct pipeline *p);
 
+/*
+ * Makes the first attempts' totals by provider and status, at 0, where the sending address is
+ * the same for all: a Prometheus is to know them before the first event.
+ */
+void pipeline_make_totals(struct pipeline *p);
+
 void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference);
 
 /* All that counting has led to and depends on, to go on from after a restart. */

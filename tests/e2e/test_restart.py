@@ -9,6 +9,7 @@ from its beginning to its end. ROUNDS=N sets how often random_kills kills; SEED=
 
 import errno
 import gzip
+import http.client
 import os
 import random
 import shutil
@@ -270,6 +271,52 @@ def random_kills(bench):
             bench.kill()
         bench.start()
         bench.check(f"round {number + 1} of {rounds}")
+
+
+class Scraper:
+    """One that remembers what it was shown, as Prometheus does."""
+
+    def __init__(self):
+        self.last = {}
+        self.first = True
+
+    def scrape(self, bench):
+        client = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=60)
+        client.request("GET", "/metrics", headers={"User-Agent": "Prometheus/2.42.0"})
+        samples = Samples(client.getresponse().read().decode("utf-8"))
+        client.close()
+        now = {(n, tuple(sorted(labels.items()))): value for n, labels, value in samples.rows
+               if n.endswith(("_total", "_count", "_bucket", "_sum")) and not n.startswith("process_")}
+        resets = [f"{k}: {self.last[k]} then {v}" for k, v in now.items() if v < self.last.get(k, 0)]
+        same(resets[:5], [], "counters that went back")
+        gone = [k for k in self.last if k not in now]
+        same(gone[:5], [], "counters that are gone")
+        born = [f"{k}: {v}" for k, v in now.items() if k not in self.last and v]
+        if not self.first:
+            same(born[:5], [], "counters that were born with a value")
+        self.first = False
+        self.last = now
+
+
+@scenario
+def scraper_sees_no_reset(bench):
+    """Whatever happens to the agent: no counter goes back, and each begins at 0."""
+    dice = random.Random(3)
+    scraper = Scraper()
+    bench.start()
+    scraper.scrape(bench)
+    for _ in range(25):
+        bench.write(dice.randint(1, 200))
+        if dice.random() < 0.3:
+            bench.rename()
+        scraper.scrape(bench)
+        if dice.random() < 0.5:
+            scraper.scrape(bench)
+        if dice.random() < 0.4:
+            bench.kill()
+            bench.start()
+            scraper.scrape(bench)
+    bench.check("at the end")
 
 
 # --- the state file -----------------------------------------------------------------------
