@@ -232,6 +232,23 @@ def compressed_while_down(bench):
 
 
 @scenario
+def compressed_out_of_turn(bench):
+    """What was rotated later is compressed, what was rotated before is not: read in order."""
+    bench.start()
+    bench.write(800)
+    bench.settle()
+    bench.kill()
+    for count in (700, 600, 500, 400):
+        bench.write(count)
+        bench.rename()
+    bench.compress(3)
+    bench.compress(1)
+    bench.write(100)
+    bench.start()
+    bench.check("after")
+
+
+@scenario
 def never_seen_before(bench):
     """A first start counts from the end; --from-start from the beginning."""
     bench.write(300)
