@@ -106,11 +106,21 @@ static unsigned find_live(const struct scrapers *s, uint64_t key, uint64_t conne
     return i;
 }
 
+/* What some row of a key was shown. */
+static uint64_t shown_to(const struct scrapers *s, uint64_t key)
+{
+    uint64_t shown = 0;
+    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
+        if (has_key(&s->table.rows[i], key))
+            shown = larger(shown, s->table.rows[i].shown);
+    }
+    return shown;
+}
+
 /* Rows that cannot be told apart: what one of them has not seen, unless one was shown it. */
 static struct claim find_closed(const struct scrapers *s, uint64_t key)
 {
     struct claim claim = {.row = NEW, .seen = UINT64_MAX};
-    uint64_t shown = 0;
     for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
         const struct scraper *row = &s->table.rows[i];
         if (!has_key(row, key) || s->connection[i])
@@ -118,20 +128,15 @@ static struct claim find_closed(const struct scrapers *s, uint64_t key)
         if (claim.row == NEW || row->came < s->table.rows[claim.row].came)
             claim.row = i;
         claim.seen = smaller(claim.seen, row->seen);
-        shown = larger(shown, row->shown);
     }
-    claim.seen = larger(claim.seen, shown);
+    claim.seen = larger(claim.seen, shown_to(s, key));
     return claim;
 }
 
 static struct claim start_new(const struct scrapers *s, uint64_t key, uint64_t births)
 {
-    struct claim claim = {.row = NEW, .seen = old_births(s, births)};
-    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
-        if (has_key(&s->table.rows[i], key))
-            claim.seen = larger(claim.seen, s->table.rows[i].shown);
-    }
-    return claim;
+    uint64_t seen = larger(old_births(s, births), shown_to(s, key));
+    return (struct claim){.row = NEW, .seen = seen};
 }
 
 static struct claim find(const struct scrapers *s, uint64_t key, uint64_t connection,
@@ -162,12 +167,23 @@ static unsigned find_room(const struct scrapers *s)
     return room;
 }
 
-/* Nobody new may be shown at 0 what somebody who is forgotten was shown as it is. */
+/*
+ * Nobody new may be shown at 0 what somebody who is forgotten was shown as it is, nor may
+ * the rows with its key, one of which it may take over when it comes back.
+ */
 static void forget(struct scrapers *s, unsigned at)
 {
-    s->table.floor = larger(s->table.floor, s->table.rows[at].shown);
+    const struct scraper gone = s->table.rows[at];
+    s->table.floor = larger(s->table.floor, gone.shown);
     s->table.rows[at] = (struct scraper){0};
-    s->connection[at] = s->pending[at] = s->saved[at] = 0;
+    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
+        struct scraper *row = &s->table.rows[i];
+        if (!gone.came || !has_key(row, gone.key))
+            continue;
+        row->shown = larger(row->shown, gone.shown);
+        row->seen = larger(row->seen, row->shown);
+    }
+    s->connection[at] = s->pending[at] = 0;
 }
 
 /* Makes a row for a new scraper. True where another one had to be forgotten. */
@@ -181,9 +197,16 @@ static bool admit(struct scrapers *s, uint64_t key, struct claim *claim)
             s->table.rows[i].rival = 1;
     }
     s->table.rows[claim->row].key = key;
-    /* After a restart it would be new again, and start with no less than now. */
-    s->saved[claim->row] = claim->seen;
     return forgot;
+}
+
+static bool is_unsaved(const struct scrapers *s, uint64_t key, uint64_t seen)
+{
+    for (unsigned i = 0; i < s->saved_count; i++) {
+        if (s->saved[i].key == key && s->saved[i].seen < seen)
+            return true;
+    }
+    return false;
 }
 
 struct scrape scrapers_visit(struct scrapers *s, const struct http_request *request, int64_t now,
@@ -206,7 +229,7 @@ struct scrape scrapers_visit(struct scrapers *s, const struct http_request *requ
     row->rival = 0;
     s->connection[claim.row] = request->connection;
     s->pending[claim.row] = births;
-    scrape.save_first = claim.seen > s->saved[claim.row];
+    scrape.save_first = is_unsaved(s, key, claim.seen);
     return scrape;
 }
 
@@ -246,10 +269,30 @@ const void *scrapers_image(const struct scrapers *s, size_t *len)
     return &s->table;
 }
 
+/*
+ * After a restart all connections are gone, and whoever comes first may be any of those
+ * with its key.
+ */
+static uint64_t seen_after_restart(const struct scrapers *s, uint64_t key)
+{
+    uint64_t seen = UINT64_MAX;
+    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
+        if (has_key(&s->table.rows[i], key))
+            seen = smaller(seen, s->table.rows[i].seen);
+    }
+    return larger(seen, shown_to(s, key));
+}
+
 void scrapers_saved(struct scrapers *s)
 {
-    for (unsigned i = 0; i < SCRAPERS_MAX; i++)
-        s->saved[i] = s->table.rows[i].seen;
+    s->saved_count = 0;
+    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
+        uint64_t key = s->table.rows[i].key;
+        if (!s->table.rows[i].came)
+            continue;
+        s->saved[s->saved_count].key = key;
+        s->saved[s->saved_count++].seen = seen_after_restart(s, key);
+    }
 }
 
 static bool is_row(const struct scraper *row, uint64_t turn)
@@ -276,16 +319,12 @@ static bool is_table(const struct scrapers_table *table)
     return true;
 }
 
-/*
- * All connections are gone, so whoever comes first may be any of those with its key. Each
- * of them gets what find_closed() would say now: later on it could not, since then one of
- * them is somebody else's.
- */
+/* For all rows at once: later on, one of those with a key is already somebody's again. */
 static void level(struct scrapers *s)
 {
     uint64_t seen[SCRAPERS_MAX];
     for (unsigned i = 0; i < SCRAPERS_MAX; i++)
-        seen[i] = find_closed(s, s->table.rows[i].key).seen;
+        seen[i] = seen_after_restart(s, s->table.rows[i].key);
     for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
         if (s->table.rows[i].came)
             s->table.rows[i].seen = seen[i];

@@ -383,15 +383,17 @@ static void test_save_first(void **state)
         bool saved; /* before this scrape, by the clock */
         bool want;
     } rows[] = {
-        {"somebody new: after a crash it would be new again", 101, false, false},
-        {"values of what was 0", 101, false, true},
-        {"nothing new, and not saved yet", 101, false, true},
-        {"saved", 101, true, false},
+        {"somebody new", 101, false, false},
+        {"who is in nothing that is saved, and would be new after a crash", 102, false, false},
+        {"saved by the clock", 103, true, false},
+        {"values of what was 0 then", 103, false, true},
+        {"nothing new, and not saved yet", 103, false, true},
+        {"saved", 103, true, false},
         {"nothing new", 101, false, false},
-        {"a birth is shown at 0", 102, false, false},
-        {"and now as it is", 103, false, true},
-        {"saved by the clock meanwhile", 104, true, false},
-        {"but not what was 0 since", 104, false, true},
+        {"a birth is shown at 0", 104, false, false},
+        {"and now as it is", 105, false, true},
+        {"saved meanwhile", 106, true, false},
+        {"but not what was 0 since", 106, false, true},
     };
     (void)state;
     for (unsigned i = 0; i < COUNT_OF(rows); i++) {
@@ -555,6 +557,151 @@ static void test_hostile_images(void **state)
     guard_close(&guard);
 }
 
+/*
+ * Prometheis that do all that can happen to them, in any order: births, connections that are
+ * closed or die unnoticed, answers that are lost, strangers, crashes. Each knows what it was
+ * shown and what was shown to it at 0.
+ */
+struct prometheus {
+    const char *agent;
+    uint64_t connection; /* 0: none */
+    uint64_t shown;      /* births that it was shown as they are */
+    uint64_t told;       /* births that answers told it of */
+};
+
+struct world {
+    struct scrapers s;
+    struct scrapers_table saved;
+    struct prometheus proms[5];
+    uint64_t dead[8]; /* connections that died unnoticed; 0: none */
+    uint64_t connections, births, random;
+    int64_t now;
+    bool rough; /* with what may cost a 0 */
+    unsigned zeros;
+};
+
+static uint64_t draw(struct world *w, uint64_t below)
+{
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return (w->random >> 11) % below;
+}
+
+static void save_world(struct world *w)
+{
+    size_t len;
+    memcpy(&w->saved, scrapers_image(&w->s, &len), sizeof(w->saved));
+    scrapers_saved(&w->s);
+}
+
+/* What was counted since the last save is read again before anybody comes. */
+static void crash_world(struct world *w)
+{
+    scrapers_init(&w->s, 1);
+    assert_true(scrapers_restore(&w->s, &w->saved, sizeof(w->saved)));
+    scrapers_note(&w->s, w->now, w->births);
+    scrapers_start(&w->s, w->births);
+    memset(w->dead, 0, sizeof(w->dead));
+    for (unsigned i = 0; i < COUNT_OF(w->proms); i++)
+        w->proms[i].connection = 0;
+}
+
+static void end_connection(struct world *w, struct prometheus *p)
+{
+    uint64_t *dead = &w->dead[draw(w, COUNT_OF(w->dead))];
+    if (!p->connection)
+        return;
+    if (w->rough && draw(w, 4) == 0) {
+        if (*dead)
+            scrapers_closed(&w->s, *dead);
+        *dead = p->connection;
+    } else {
+        scrapers_closed(&w->s, p->connection);
+    }
+    p->connection = 0;
+}
+
+static void scrape_world(struct world *w, struct prometheus *p)
+{
+    if (!p->connection)
+        p->connection = ++w->connections;
+    struct http_request request = request_of(p->agent, p->connection);
+    struct scrape scrape = scrapers_visit(&w->s, &request, w->now, w->births);
+    if (scrape.seen < p->shown)
+        fail_msg("%s: a reset: sees %llu, was shown %llu", p->agent,
+                 (unsigned long long)scrape.seen, (unsigned long long)p->shown);
+    if (!w->rough && p->told && scrape.seen > p->told)
+        fail_msg("%s: a birth without its 0: sees %llu, was told of %llu", p->agent,
+                 (unsigned long long)scrape.seen, (unsigned long long)p->told);
+    if (scrape.save_first)
+        save_world(w);
+    w->zeros += w->births > scrape.seen;
+    p->shown = scrape.seen;
+    bool whole = draw(w, 8) != 0;
+    scrapers_answered(&w->s, p->connection, whole);
+    if (whole)
+        p->told = w->births;
+    else
+        end_connection(w, p);
+}
+
+static void step_world(struct world *w)
+{
+    struct prometheus *p = &w->proms[draw(w, COUNT_OF(w->proms))];
+    w->now += (int64_t)draw(w, 40);
+    switch (draw(w, 8)) {
+    case 0:
+        w->births += draw(w, 4);
+        scrapers_note(&w->s, w->now, w->births);
+        break;
+    case 1:
+        end_connection(w, p);
+        break;
+    case 2:
+        if (w->rough && draw(w, 8) == 0)
+            crash_world(w);
+        else if (draw(w, 4) == 0)
+            save_world(w);
+        break;
+    case 3:
+        if (w->rough)
+            scrape_at(&w->s, name_of((unsigned)draw(w, 30)), ++w->connections, w->now, w->births);
+        break;
+    default:
+        scrape_world(w, p);
+    }
+}
+
+/* rough: three of them are alike. Else each is known by its name. */
+static void run_world(uint64_t seed, bool rough)
+{
+    static struct world w;
+    static const char *const alike[] = {"P", "P", "P", "Q", "R"};
+    static const char *const apart[] = {"P", "Q", "R", "S", "T"};
+    w = (struct world){.random = seed * 2654435761u + 88172645463325252u, .now = T0};
+    w.births = BASE;
+    w.rough = rough;
+    for (unsigned i = 0; i < COUNT_OF(w.proms); i++)
+        w.proms[i].agent = rough ? alike[i] : apart[i];
+    scrapers_init(&w.s, seed);
+    scrapers_note(&w.s, w.now, w.births);
+    scrapers_start(&w.s, w.births);
+    save_world(&w);
+    for (int i = 0; i < 2000; i++)
+        step_world(&w);
+    assert_true(w.zeros > 10);
+}
+
+static void test_any_order(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 500; seed++) {
+        run_world(seed, false);
+        run_world(seed, true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -584,6 +731,7 @@ int main(void)
         cmocka_unit_test(test_restore_then_fewer_births),
         cmocka_unit_test(test_image_is_whole),
         cmocka_unit_test(test_hostile_images),
+        cmocka_unit_test(test_any_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,10 +17,9 @@
  * A scraper is known by its address, its User-Agent and its query, and where several are
  * alike in these, by the connection that it keeps open. A request belongs to the row with
  * its key and its connection. Else it takes over a row with its key whose connection was
- * closed: the one that came longest ago, since scrapers come by turns, and such a row sees
- * nothing at 0 that any of them was shown. Else it is new. A scraper whose connection died
- * unnoticed is new in this sense, too: so whoever is new also starts with what those of its
- * key were shown, and a row that does not come again before its connection is closed, while
+ * closed: the one that came longest ago, since scrapers come by turns. Else it is new. A
+ * connection may have died unnoticed, so neither sees anything at 0 that any row of its key
+ * was shown; and a row that does not come again before its connection is closed, while
  * another one with its key began, is taken for the dead end of that one and dropped.
  *
  * curl, Wget and browsers are people, who want to see what there is: they are shown all as
@@ -63,7 +62,12 @@ struct scrapers {
     /* What is not saved, by row. */
     uint64_t connection[SCRAPERS_MAX]; /* 0: closed */
     uint64_t pending[SCRAPERS_MAX];    /* births in the answer that is being sent; 0: none */
-    uint64_t saved[SCRAPERS_MAX];      /* what it would have seen, were we to restart now */
+    /* What scrapers would have seen, were we to restart from what is saved. */
+    struct {
+        uint64_t key;
+        uint64_t seen;
+    } saved[SCRAPERS_MAX];
+    unsigned saved_count;
     /* How many births there were when, oldest first. */
     struct {
         int64_t time;
@@ -87,8 +91,9 @@ struct scrape {
     uint64_t seen; /* for text_write() */
     /*
      * State is to be saved before this answer: it shows the value of series that the scraper
-     * would be shown at 0 after a restart from what is saved now. (A crash before the answer
-     * that shows the zeros costs nothing: 0 twice is no reset, and this one is not that.)
+     * would be shown at 0 after a restart from what is saved now. (The zeros may be shown
+     * unsaved: 0 twice is no reset. So may anything to a scraper that is not in what is saved,
+     * since after a restart it is new.)
      */
     bool save_first;
     bool forgot; /* another scraper had to give way */
