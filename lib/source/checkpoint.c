@@ -111,6 +111,7 @@ struct checkpoint {
     bool begun;          /* checkpoint_begin was called */
     bool writing;        /* and something had changed: a transaction is open */
     bool failed;
+    int code; /* SQLite's, of the failure */
     struct error why;
     int frames; /* in the write-ahead log */
 };
@@ -120,8 +121,10 @@ struct checkpoint {
 /* The first failure of a save is the one that is told. */
 static void fail(struct checkpoint *c)
 {
-    if (!c->failed)
-        error_set(&c->why, "%s: %s", c->path, sqlite3_errmsg(c->db));
+    if (c->failed)
+        return;
+    error_set(&c->why, "%s: %s", c->path, sqlite3_errmsg(c->db));
+    c->code = sqlite3_errcode(c->db);
     c->failed = true;
 }
 
@@ -283,8 +286,7 @@ static enum state refuse(struct checkpoint *c, const char *why)
 /* Damage is told from a disk that is full, a file that may not be read, and the like. */
 static enum state judge_failure(const struct checkpoint *c)
 {
-    int rc = sqlite3_errcode(c->db);
-    return rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT ? STATE_DAMAGED : STATE_REFUSED;
+    return c->code == SQLITE_NOTADB || c->code == SQLITE_CORRUPT ? STATE_DAMAGED : STATE_REFUSED;
 }
 
 /* What is in the file? It is made what it should be where it is older, or new. */
@@ -301,8 +303,7 @@ static enum state read_file(struct checkpoint *c)
         return refuse(c, "is of a newer version of mailvane and is left alone");
     if (pragma(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
         return STATE_DAMAGED;
-    if (!c->failed)
-        execute(c, settings);
+    execute(c, settings);
     migrate(c, version);
     if (meta_get(c, "byte_order", 0) != BYTE_ORDER_MARK && !c->failed)
         return STATE_DAMAGED;
