@@ -21,8 +21,9 @@ static const struct name_row name_rows[] = {
     {"mail.log", "mail.log", false, false},
     {"mail.log", "mail.log.", false, false},
     {"mail.log", "mail.log1", false, false},
-    {"mail.log", "mail.log.1.gz", false, false},
-    {"mail.log", "mail.log-20240131.xz", false, false},
+    {"mail.log", "mail.log.1.gz", true, true},
+    {"mail.log", "mail.log-20240131.xz", true, true},
+    {"mail.log", "mail.log.gz", false, true},
     {"mail.log", "mail.log.bak", false, true},
     {"mail.log", "mail.log.1~", false, true},
     {"mail.log", "mail-relay2.log", false, false},
@@ -57,6 +58,10 @@ static const struct order_row order_rows[] = {
     {"dates by birth, then by name",
      {"l-20240101", "l-20240102", "l-20240110"},
      "l-20240101 l-20240102 l-20240110 "},
+    {"compressed or not", {"l.3.gz", "l.4", "l.1.gz", "l.2"}, "l.4 l.3.gz l.2 l.1.gz "},
+    {"dates of both kinds",
+     {"l-20240103", "l-20240102.gz", "l-20240101"},
+     "l-20240101 l-20240102.gz l-20240103 "},
     {"other names do not count", {"l.2", "l.bak", "l.1"}, "l.2 l.1 l.bak "},
 };
 

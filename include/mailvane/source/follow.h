@@ -18,12 +18,19 @@
  * that came and went unseen count when a number or a date was added to the name
  * (mail.log.1, mail.log-20240131, mail-20240131.log; also .old and .prev); a
  * copy of a truncated file may have any name that begins with the file's and "."
- * or "-". Compressed files are never read, nor is a copy of a file whose lines
- * count already. A file that two patterns lead to belongs to the first, and so
- * do the files rotated from it.
+ * or "-". A copy of a file whose lines count already is not read. A file that two
+ * patterns lead to belongs to the first, and so do the files rotated from it.
+ *
+ * After a restart (follow_save, follow_add) each file is read on from where it was
+ * left: under its name, a rotated one, as a copy, or compressed meanwhile; it is told
+ * by device, inode and birth, which its content must confirm, or by its content alone.
+ * Then what was rotated since: what stands behind it by its name, and else what was
+ * not there and is not older than the last look; compressed or not. Only then are
+ * compressed files read. What is gone is counted as lost as far as it is known.
  *
  * Limits: FOLLOW_FILES_MAX open files in all; one block buffer for all files,
- * of line_max bytes, and a small fixed state a file.
+ * of line_max bytes, and a small fixed state a file; for a compressed file, while it is
+ * read, a buffer and a child process more.
  */
 #ifndef MAILVANE_SOURCE_FOLLOW_H
 #define MAILVANE_SOURCE_FOLLOW_H
@@ -144,7 +151,7 @@ void follow_check(struct follow *follow);
 
 /*
  * Gives the next block of whole lines, of each file from the oldest data on; files
- * take turns. Never blocks.
+ * take turns. Waits for nothing but the tool that decompresses, after a restart.
  */
 enum follow_result follow_next(struct follow *follow, struct follow_block *out);
 
