@@ -69,13 +69,17 @@ static bool is_same_file(const struct follow_row *row, const struct ident *id)
     return row->ino == id->ino && row->born == id->born && (row->born || row->dev == id->dev);
 }
 
-/* In a file that is not compressed. */
+/*
+ * In a file that is not compressed. What is compared last was there before, too: so the tail
+ * has its own fingerprint of that content, even if the file is truncated right then.
+ */
 static bool stands_in(const struct lost *lost, struct member *member)
 {
-    if (member->tail.look.size < lost->row->offset || !print_is_in(&lost->print, member->tail.fd))
+    struct tail *tail = &member->tail;
+    if (tail->look.size < lost->row->offset)
         return false;
-    tail_resume(&member->tail, lost->row->offset);
-    return tail_pin(&member->tail);
+    tail_resume(tail, lost->row->offset);
+    return tail_pin(tail) && print_is_in(&lost->print, tail->fd);
 }
 
 static void know(struct stream *stream, const struct known *known)
@@ -114,12 +118,32 @@ static bool read_on(struct lost *lost, struct member *member)
     return member->proven;
 }
 
+/* The files of one stream, on their way back. */
+struct search {
+    struct view view;
+    struct lost lost[FOLLOW_FILES_MAX];
+    size_t count;
+    size_t ignored; /* rows of a file that another row told of, or too many */
+};
+
+/* Found already, for another row. */
+static bool is_taken(const struct search *search, const struct ident *id)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        if (search->lost[i].member && ident_eq(&search->lost[i].member->tail.look.id, id))
+            return true;
+    }
+    return false;
+}
+
 /* Opens a file that nobody holds yet, if it is the one; NULL else. */
-static struct member *open_lost(const struct view *view, struct lost *lost,
+static struct member *open_lost(struct search *search, struct lost *lost,
                                 const struct sibling *sibling)
 {
+    const struct view *view = &search->view;
     struct follow *follow = view->stream->follow;
-    if (follow->open_files >= FOLLOW_FILES_MAX || follow_find(follow, &sibling->look.id))
+    if (follow->open_files >= FOLLOW_FILES_MAX || follow_find(follow, &sibling->look.id) ||
+        is_taken(search, &sibling->look.id))
         return NULL;
     struct member *member = member_open_sibling(view->stream, view->target.dir, sibling);
     if (!member)
@@ -134,33 +158,15 @@ static struct member *open_lost(const struct view *view, struct lost *lost,
     return NULL;
 }
 
-static bool is_taken(const struct lost *all, size_t count, const struct ident *id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].member && ident_eq(&all[i].member->tail.look.id, id))
-            return true;
-    }
-    return false;
-}
-
 /* --- finding ---------------------------------------------------------------------------------- */
-
-/* The files of one stream, on their way back. */
-struct search {
-    struct view view;
-    struct lost lost[FOLLOW_FILES_MAX];
-    size_t count;
-    size_t ignored; /* rows of a file that another row told of, or too many */
-};
 
 static void find_by_identity(struct search *search, struct lost *lost)
 {
     const struct siblings *siblings = &search->view.siblings;
     for (size_t i = 0; i < siblings->count && !lost->member; i++) {
         const struct sibling *sibling = &siblings->items[i];
-        if (is_same_file(lost->row, &sibling->look.id) &&
-            !is_taken(search->lost, search->count, &sibling->look.id))
-            lost->member = open_lost(&search->view, lost, sibling);
+        if (is_same_file(lost->row, &sibling->look.id))
+            lost->member = open_lost(search, lost, sibling);
     }
 }
 
@@ -170,10 +176,10 @@ static void find_by_content(struct search *search, struct lost *lost)
     const struct siblings *siblings = &search->view.siblings;
     for (size_t i = 0; i < siblings->count && lost->print.head_len; i++) {
         const struct sibling *sibling = &siblings->items[i];
-        if (sibling->compressed || is_taken(search->lost, search->count, &sibling->look.id) ||
+        if (sibling->compressed ||
             (lost->member && sibling->look.size <= lost->member->tail.look.size))
             continue;
-        struct member *member = open_lost(&search->view, lost, sibling);
+        struct member *member = open_lost(search, lost, sibling);
         if (member && lost->member)
             member_free(lost->member);
         if (member)
@@ -206,7 +212,7 @@ static void find_in_archive(struct search *search, const struct sibling *sibling
         lost = that_begins_so(search, &member->tail);
     member_free(member);
     if (lost)
-        lost->member = open_lost(view, lost, sibling);
+        lost->member = open_lost(search, lost, sibling);
 }
 
 /* Written to since, by its time, and not there when the rows were saved. */
@@ -330,17 +336,10 @@ static void renumber_known(const struct view *view)
     stream_sort_known(stream);
 }
 
-static bool is_path_file(const struct view *view, const struct member *member)
-{
-    for (size_t i = 0; i < view->siblings.count; i++) {
-        const struct sibling *sibling = &view->siblings.items[i];
-        if (ident_eq(&sibling->look.id, &member->tail.look.id))
-            return strcmp(sibling->name, view->target.base) == 0;
-    }
-    return false;
-}
-
-/* In the order in which they were saved, the path's own file last. */
+/*
+ * In the order in which they were saved. The path's own file stays that until settling sees
+ * what the path names now: if it is truncated before that, its copy is looked for.
+ */
 static void link_found(struct search *search)
 {
     struct stream *stream = search->view.stream;
@@ -349,8 +348,7 @@ static void link_found(struct search *search)
         struct member *member = search->lost[i].member;
         if (!member)
             continue;
-        if (!stream->current && search->lost[i].row->role == FOLLOW_CURRENT &&
-            is_path_file(&search->view, member)) {
+        if (!stream->current && search->lost[i].row->role == FOLLOW_CURRENT && !member->archive) {
             stream->current = member;
             continue;
         }
