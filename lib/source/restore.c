@@ -46,10 +46,17 @@ struct view {
 
 static void view_make(struct view *view, struct stream *stream)
 {
+    struct look look;
     *view = (struct view){.stream = stream};
-    if (resolve_path(&stream->follow->places, &view->set, stream->path, &view->target) &&
-        view->target.dir[0])
-        siblings_list_with_base(&view->siblings, view->target.dir, view->target.base);
+    if (!resolve_path(&stream->follow->places, &view->set, stream->path, &view->target) ||
+        !view->target.dir[0] ||
+        !siblings_list(&view->siblings, view->target.dir, view->target.base))
+        return;
+    if (!look_beside(view->target.dir, view->target.base, &look) || !look.regular)
+        return;
+    siblings_add(&view->siblings, view->target.base, &look);
+    /* It is read as it is, whatever it is called. */
+    view->siblings.items[view->siblings.count - 1].compressed = false;
 }
 
 static void view_release(struct view *view)
@@ -295,11 +302,13 @@ static void add_known(struct stream *stream, const struct follow_row *row)
     know(stream, &known);
 }
 
+/* Strings first: of many rows most are of another path. */
 static bool is_of(const struct follow_row *row, const struct stream *stream)
 {
     const struct source *source = stream_source(stream);
-    return row->pattern && strcmp(row->pattern, source->pattern) == 0 && !row_fault(row, source) &&
-           row->role != FOLLOW_SOURCE && strcmp(row->path, stream->path) == 0;
+    return row->pattern && row->path && strcmp(row->path, stream->path) == 0 &&
+           strcmp(row->pattern, source->pattern) == 0 && row->role != FOLLOW_SOURCE &&
+           !row_fault(row, source);
 }
 
 /* What is worth nothing with a clock that stands before it: nothing is older then. */
@@ -333,7 +342,7 @@ static void renumber_known(const struct view *view)
         if (stream->known[i].id.born)
             stream->known[i].id.dev = dir.id.dev;
     }
-    stream_sort_known(stream);
+    known_sort(stream->known, stream->known_count);
 }
 
 /*
@@ -397,7 +406,7 @@ static void restore_stream(struct stream *stream, const struct follow_rows *save
         renumber_known(&search->view);
         done = find_all(search) || view_holds(&search->view);
     }
-    stream_sort_known(stream);
+    known_sort(stream->known, stream->known_count);
     link_found(search);
     mourn(search);
     view_release(&search->view);
