@@ -140,8 +140,9 @@ void stream_trim(struct stream *stream);
 /* The slow look: everything may have changed; what was quiet for long is let go. */
 void stream_check(struct stream *stream);
 bool stream_next(struct stream *stream, struct follow_block *out);
-/* To be called once known was filled. */
-void stream_sort_known(struct stream *stream);
+/* By identity, so that it can be searched. */
+void known_sort(struct known *known, size_t count);
+struct known *known_find(struct known *known, size_t count, const struct ident *id);
 /* What is known of a file beside the path; NULL where nothing is. */
 struct known *stream_known(const struct stream *stream, const struct ident *id);
 

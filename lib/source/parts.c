@@ -12,12 +12,6 @@
 /* Files remembered for one path. */
 #define KNOWN_MAX (2 * SIBLINGS_MAX)
 
-static int compare_known(const void *a, const void *b)
-{
-    const struct known *x = a, *y = b;
-    return ident_compare(&x->id, &y->id);
-}
-
 static bool has_room(const struct plan *plan)
 {
     /* One more for the path's own file. */
@@ -244,10 +238,10 @@ void plan_keep_known(struct plan *plan)
     plan->known = must_realloc(plan->known, (count + stream->known_count) * sizeof(*plan->known));
     for (size_t i = 0; i < stream->known_count && plan->known_count < KNOWN_MAX; i++) {
         const struct known *known = &stream->known[i];
-        if (!bsearch(known, plan->known, count, sizeof(*known), compare_known))
+        if (!known_find(plan->known, count, &known->id))
             plan->known[plan->known_count++] = *known;
     }
-    qsort(plan->known, plan->known_count, sizeof(*plan->known), compare_known);
+    known_sort(plan->known, plan->known_count);
 }
 
 /*
@@ -276,6 +270,5 @@ void plan_judge_siblings(struct plan *plan)
         *now = known ? *known : (struct known){.id = sibling->look.id};
         now->pending = verdict == PENDING;
     }
-    if (plan->known_count)
-        qsort(plan->known, plan->known_count, sizeof(*plan->known), compare_known);
+    known_sort(plan->known, plan->known_count);
 }

@@ -46,10 +46,17 @@ struct view {
 
 static void view_make(struct view *view, struct stream *stream)
 {
+    struct look look;
     *view = (struct view){.stream = stream};
-    if (resolve_path(&stream->follow->places, &view->set, stream->path, &view->target) &&
-        view->target.dir[0])
-        siblings_list_with_base(&view->siblings, view->target.dir, view->target.base);
+    if (!resolve_path(&stream->follow->places, &view->set, stream->path, &view->target) ||
+        !view->target.dir[0] ||
+        !siblings_list(&view->siblings, view->target.dir, view->target.base))
+        return;
+    if (!look_beside(view->target.dir, view->target.base, &look) || !look.regular)
+        return;
+    siblings_add(&view->siblings, view->target.base, &look);
+    /* It is read as it is, whatever it is called. */
+    view->siblings.items[view->siblings.count - 1].compressed = false;
 }
 
 static void view_release(struct view *view)
@@ -69,13 +76,17 @@ static bool is_same_file(const struct follow_row *row, const struct ident *id)
     return row->ino == id->ino && row->born == id->born && (row->born || row->dev == id->dev);
 }
 
-/* In a file that is not compressed. */
+/*
+ * In a file that is not compressed. What is compared last was there before, too: so the tail
+ * has its own fingerprint of that content, even if the file is truncated right then.
+ */
 static bool stands_in(const struct lost *lost, struct member *member)
 {
-    if (member->tail.look.size < lost->row->offset || !print_is_in(&lost->print, member->tail.fd))
+    struct tail *tail = &member->tail;
+    if (tail->look.size < lost->row->offset)
         return false;
-    tail_resume(&member->tail, lost->row->offset);
-    return tail_pin(&member->tail);
+    tail_resume(tail, lost->row->offset);
+    return tail_pin(tail) && print_is_in(&lost->print, tail->fd);
 }
 
 static void know(struct stream *stream, const struct known *known)
@@ -114,12 +125,32 @@ static bool read_on(struct lost *lost, struct member *member)
     return member->proven;
 }
 
+/* The files of one stream, on their way back. */
+struct search {
+    struct view view;
+    struct lost lost[FOLLOW_FILES_MAX];
+    size_t count;
+    size_t ignored; /* rows of a file that another row told of, or too many */
+};
+
+/* Found already, for another row. */
+static bool is_taken(const struct search *search, const struct ident *id)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        if (search->lost[i].member && ident_eq(&search->lost[i].member->tail.look.id, id))
+            return true;
+    }
+    return false;
+}
+
 /* Opens a file that nobody holds yet, if it is the one; NULL else. */
-static struct member *open_lost(const struct view *view, struct lost *lost,
+static struct member *open_lost(struct search *search, struct lost *lost,
                                 const struct sibling *sibling)
 {
+    const struct view *view = &search->view;
     struct follow *follow = view->stream->follow;
-    if (follow->open_files >= FOLLOW_FILES_MAX || follow_find(follow, &sibling->look.id))
+    if (follow->open_files >= FOLLOW_FILES_MAX || follow_find(follow, &sibling->look.id) ||
+        is_taken(search, &sibling->look.id))
         return NULL;
     struct member *member = member_open_sibling(view->stream, view->target.dir, sibling);
     if (!member)
@@ -134,33 +165,15 @@ static struct member *open_lost(const struct view *view, struct lost *lost,
     return NULL;
 }
 
-static bool is_taken(const struct lost *all, size_t count, const struct ident *id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (all[i].member && ident_eq(&all[i].member->tail.look.id, id))
-            return true;
-    }
-    return false;
-}
-
 /* --- finding ---------------------------------------------------------------------------------- */
-
-/* The files of one stream, on their way back. */
-struct search {
-    struct view view;
-    struct lost lost[FOLLOW_FILES_MAX];
-    size_t count;
-    size_t ignored; /* rows of a file that another row told of, or too many */
-};
 
 static void find_by_identity(struct search *search, struct lost *lost)
 {
     const struct siblings *siblings = &search->view.siblings;
     for (size_t i = 0; i < siblings->count && !lost->member; i++) {
         const struct sibling *sibling = &siblings->items[i];
-        if (is_same_file(lost->row, &sibling->look.id) &&
-            !is_taken(search->lost, search->count, &sibling->look.id))
-            lost->member = open_lost(&search->view, lost, sibling);
+        if (is_same_file(lost->row, &sibling->look.id))
+            lost->member = open_lost(search, lost, sibling);
     }
 }
 
@@ -170,10 +183,10 @@ static void find_by_content(struct search *search, struct lost *lost)
     const struct siblings *siblings = &search->view.siblings;
     for (size_t i = 0; i < siblings->count && lost->print.head_len; i++) {
         const struct sibling *sibling = &siblings->items[i];
-        if (sibling->compressed || is_taken(search->lost, search->count, &sibling->look.id) ||
+        if (sibling->compressed ||
             (lost->member && sibling->look.size <= lost->member->tail.look.size))
             continue;
-        struct member *member = open_lost(&search->view, lost, sibling);
+        struct member *member = open_lost(search, lost, sibling);
         if (member && lost->member)
             member_free(lost->member);
         if (member)
@@ -206,7 +219,7 @@ static void find_in_archive(struct search *search, const struct sibling *sibling
         lost = that_begins_so(search, &member->tail);
     member_free(member);
     if (lost)
-        lost->member = open_lost(view, lost, sibling);
+        lost->member = open_lost(search, lost, sibling);
 }
 
 /* Written to since, by its time, and not there when the rows were saved. */
@@ -289,11 +302,13 @@ static void add_known(struct stream *stream, const struct follow_row *row)
     know(stream, &known);
 }
 
+/* Strings first: of many rows most are of another path. */
 static bool is_of(const struct follow_row *row, const struct stream *stream)
 {
     const struct source *source = stream_source(stream);
-    return row->pattern && strcmp(row->pattern, source->pattern) == 0 && !row_fault(row, source) &&
-           row->role != FOLLOW_SOURCE && strcmp(row->path, stream->path) == 0;
+    return row->pattern && row->path && strcmp(row->path, stream->path) == 0 &&
+           strcmp(row->pattern, source->pattern) == 0 && row->role != FOLLOW_SOURCE &&
+           !row_fault(row, source);
 }
 
 /* What is worth nothing with a clock that stands before it: nothing is older then. */
@@ -327,20 +342,13 @@ static void renumber_known(const struct view *view)
         if (stream->known[i].id.born)
             stream->known[i].id.dev = dir.id.dev;
     }
-    stream_sort_known(stream);
+    known_sort(stream->known, stream->known_count);
 }
 
-static bool is_path_file(const struct view *view, const struct member *member)
-{
-    for (size_t i = 0; i < view->siblings.count; i++) {
-        const struct sibling *sibling = &view->siblings.items[i];
-        if (ident_eq(&sibling->look.id, &member->tail.look.id))
-            return strcmp(sibling->name, view->target.base) == 0;
-    }
-    return false;
-}
-
-/* In the order in which they were saved, the path's own file last. */
+/*
+ * In the order in which they were saved. The path's own file stays that until settling sees
+ * what the path names now: if it is truncated before that, its copy is looked for.
+ */
 static void link_found(struct search *search)
 {
     struct stream *stream = search->view.stream;
@@ -349,8 +357,7 @@ static void link_found(struct search *search)
         struct member *member = search->lost[i].member;
         if (!member)
             continue;
-        if (!stream->current && search->lost[i].row->role == FOLLOW_CURRENT &&
-            is_path_file(&search->view, member)) {
+        if (!stream->current && search->lost[i].row->role == FOLLOW_CURRENT && !member->archive) {
             stream->current = member;
             continue;
         }
@@ -399,7 +406,7 @@ static void restore_stream(struct stream *stream, const struct follow_rows *save
         renumber_known(&search->view);
         done = find_all(search) || view_holds(&search->view);
     }
-    stream_sort_known(stream);
+    known_sort(stream->known, stream->known_count);
     link_found(search);
     mourn(search);
     view_release(&search->view);

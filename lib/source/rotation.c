@@ -1,8 +1,6 @@
 #include "rotation.h"
 
 #include <dirent.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -223,8 +221,10 @@ static void sort_orders(struct order *orders, size_t count)
         qsort(orders, count, sizeof(*orders), by);
         return;
     }
-    qsort(orders, compressed, sizeof(*orders), by_last_write);
-    qsort(orders + compressed, count - compressed, sizeof(*orders), by_time);
+    struct order *others = orders + compressed;
+    bool counted = order_by(others, count - compressed) == by_number;
+    qsort(orders, compressed, sizeof(*orders), order_by(orders, compressed));
+    qsort(others, count - compressed, sizeof(*orders), counted ? by_number : by_time);
 }
 
 static void sort(struct siblings *siblings, const char *base)
@@ -237,12 +237,13 @@ static void sort(struct siblings *siblings, const char *base)
         sort_orders(orders, siblings->count);
     for (size_t i = 0; i < siblings->count; i++)
         sorted[i] = *orders[i].sibling;
+    if (siblings->count)
+        memcpy(siblings->items, sorted, siblings->count * sizeof(*sorted));
     free(orders);
-    free(siblings->items);
-    siblings->items = sorted;
+    free(sorted);
 }
 
-static void add(struct siblings *out, const char *name, const struct look *look)
+void siblings_add(struct siblings *out, const char *name, const struct look *look)
 {
     if ((out->count & (out->count - 1)) == 0)
         out->items =
@@ -264,27 +265,10 @@ bool siblings_list(struct siblings *out, const char *dir, const char *base)
         struct look look;
         if (rotation_is_beside(base, entry->d_name) &&
             look_at(dirfd(stream), entry->d_name, &look) && look.regular)
-            add(out, entry->d_name, &look);
+            siblings_add(out, entry->d_name, &look);
     }
     closedir(stream);
     sort(out, base);
-    return true;
-}
-
-bool siblings_list_with_base(struct siblings *out, const char *dir, const char *base)
-{
-    char path[PATH_MAX];
-    struct look look;
-    if (!siblings_list(out, dir, base))
-        return false;
-    int len = snprintf(path, sizeof(path), "%s/%s", dir, base);
-    if (len > 0 && len < PATH_MAX && look_at(AT_FDCWD, path, &look) && look.regular) {
-        out->items = must_realloc(out->items, (out->count + 1) * sizeof(*out->items));
-        struct sibling *own = &out->items[out->count++];
-        own->look = look;
-        own->compressed = false;
-        memcpy(own->name, base, strlen(base) + 1);
-    }
     return true;
 }
 

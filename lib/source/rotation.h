@@ -45,8 +45,8 @@ bool rotation_is_newer(const char *base, const struct sibling *a, const struct s
  * where the directory cannot be read.
  */
 bool siblings_list(struct siblings *out, const char *dir, const char *base);
-/* The same with the file named base itself, where there is one, at the end. */
-bool siblings_list_with_base(struct siblings *out, const char *dir, const char *base);
+/* One more at the end. */
+void siblings_add(struct siblings *out, const char *name, const struct look *look);
 /* The file that a compressed one was made of stands there still. */
 bool siblings_have_plain(const struct siblings *siblings, const struct sibling *compressed);
 void siblings_release(struct siblings *siblings);

@@ -104,7 +104,8 @@ static void find_anchor(struct plan *plan)
     for (size_t i = 0; i < plan->siblings.count; i++) {
         const struct sibling *sibling = &plan->siblings.items[i];
         const struct member *open = follow_find(stream->follow, &sibling->look.id);
-        if (open && open->stream == stream && open->proven &&
+        bool stands = open && !(plan->changed && open == stream->current);
+        if (stands && open->stream == stream && open->proven &&
             (!plan->anchor || rotation_is_newer(plan->target.base, sibling, plan->anchor)))
             plan->anchor = sibling;
     }

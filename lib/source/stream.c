@@ -44,18 +44,21 @@ static int compare_known(const void *a, const void *b)
     return ident_compare(&x->id, &y->id);
 }
 
-void stream_sort_known(struct stream *stream)
+void known_sort(struct known *known, size_t count)
 {
-    if (stream->known_count)
-        qsort(stream->known, stream->known_count, sizeof(*stream->known), compare_known);
+    if (count)
+        qsort(known, count, sizeof(*known), compare_known);
+}
+
+struct known *known_find(struct known *known, size_t count, const struct ident *id)
+{
+    struct known key = {.id = *id};
+    return count ? bsearch(&key, known, count, sizeof(key), compare_known) : NULL;
 }
 
 struct known *stream_known(const struct stream *stream, const struct ident *id)
 {
-    struct known key = {.id = *id};
-    if (stream->known_count == 0)
-        return NULL;
-    return bsearch(&key, stream->known, stream->known_count, sizeof(key), compare_known);
+    return known_find(stream->known, stream->known_count, id);
 }
 
 /* Its last bytes were counted, but where they end may not be saved yet. */

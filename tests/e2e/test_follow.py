@@ -194,6 +194,19 @@ class Mortal:
         self.process.kill()
         self.end()
 
+    def wait_for_bytes(self, count, seconds=30):
+        until = time.monotonic() + seconds
+        while os.path.getsize(self.out) < count:
+            if time.monotonic() > until:
+                raise AssertionError("got %d bytes, want %d" % (os.path.getsize(self.out), count))
+            time.sleep(0.001)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+
     def stop(self):
         """Reads what there is, and gives all lines that were ever counted."""
         self.process.send_signal(signal.SIGTERM)
@@ -252,23 +265,30 @@ class Rotator:
         self.rng.choice(moves)()
 
 
-def restarts_at_random(binary, tmp, seed, dates=False):
+def restarts_at_random(binary, tmp, seed, logs=1):
+    """Half of the seeds rotate to numbers, half to dates; two logs are followed by a glob."""
     rng = random.Random(seed)
-    log = Log(tmp + "/mail.log").open()
-    driver = Mortal(binary, tmp, log.path, every=rng.choice((1, 1, 2, 7)))
-    rotator = Rotator(log, rng, dates)
-    for _ in range(25):
-        for _ in range(rng.randrange(5)):
-            rotator.act(up=True)
-        time.sleep(rng.random() * rng.choice((0.001, 0.02)))
+    logs = [Log("%s/mail%d.log" % (tmp, i), "m%d" % i).open() for i in range(logs)]
+    pattern = logs[0].path if len(logs) == 1 else tmp + "/mail?.log"
+    rotators = [Rotator(log, rng, dates=seed % 2 == 0) for log in logs]
+    with Mortal(binary, tmp, pattern, every=rng.choice((1, 1, 2, 7))) as driver:
+        for _ in range(25):
+            for _ in range(rng.randrange(5)):
+                rng.choice(rotators).act(up=True)
+            if rng.randrange(4) == 0:
+                # Once all is read, anything may be compressed.
+                driver.wait_for_bytes(sum(len(line) for log in logs for line in log.written))
+                rng.choice(rotators).compress()
+            time.sleep(rng.random() * rng.choice((0.001, 0.02)))
+            driver.kill()
+            for _ in range(rng.randrange(6)):
+                rng.choice(rotators).act(up=False)
+            driver.start(ready=rng.randrange(2))
         driver.kill()
-        for _ in range(rng.randrange(6)):
-            rotator.act(up=False)
-        driver.start(ready=rng.randrange(2))
-    driver.kill()
-    log.write(1)
-    driver.start(ready=True)
-    same_lines(driver.stop(), log.written)
+        for log in logs:
+            log.write(1)
+        driver.start(ready=True)
+        same_lines(driver.stop(), sum((log.written for log in logs), []))
 
 
 # --- scenarios -----------------------------------------------------------------------------------
@@ -791,11 +811,11 @@ def made_readable_later(binary, tmp):
 
 
 def killed_at_random(binary, tmp):
-    for seed in range(1, 9):
+    for seed in range(1, 11):
         directory = "%s/%d" % (tmp, seed)
         os.mkdir(directory)
         try:
-            restarts_at_random(binary, directory, seed, dates=seed % 2 == 0)
+            restarts_at_random(binary, directory, seed, logs=2 if seed > 6 else 1)
         except AssertionError as why:
             raise AssertionError("seed %d: %s" % (seed, why))
 

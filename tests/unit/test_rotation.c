@@ -23,7 +23,10 @@ static const struct name_row name_rows[] = {
     {"mail.log", "mail.log1", false, false},
     {"mail.log", "mail.log.1.gz", true, true},
     {"mail.log", "mail.log-20240131.xz", true, true},
+    {"mail.log", "mail-20240131.log.zst", true, true},
     {"mail.log", "mail.log.gz", false, true},
+    {"mail.log", "mail.log.bak.bz2", false, true},
+    {"mail.log", "mail.err.1.gz", false, false},
     {"mail.log", "mail.log.bak", false, true},
     {"mail.log", "mail.log.1~", false, true},
     {"mail.log", "mail-relay2.log", false, false},
@@ -63,6 +66,11 @@ static const struct order_row order_rows[] = {
      {"l-20240103", "l-20240102.gz", "l-20240101"},
      "l-20240101 l-20240102.gz l-20240103 "},
     {"other names do not count", {"l.2", "l.bak", "l.1"}, "l.2 l.1 l.bak "},
+    {"compressed ones by their numbers", {"l.1", "l.3.gz", "l.2", "l.10.xz"}, "l.10.xz l.3.gz l.2 l.1 "},
+    {"their dates, not their births",
+     {"l-20240102.gz", "l-20240101.gz", "l-20240110.gz"},
+     "l-20240101.gz l-20240102.gz l-20240110.gz "},
+    {"dates beside numbers", {"l-20240102.gz", "l.2", "l.1"}, "l-20240102.gz l.2 l.1 "},
 };
 
 static void test_order(void **state)
