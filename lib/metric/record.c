@@ -106,7 +106,7 @@ void recorder_free(struct recorder *recorder)
 static uint16_t dsn_number(struct recorder *r, struct dsn dsn)
 {
     uint32_t packed = (uint32_t)dsn.klass << 20 | (uint32_t)dsn.subject << 10 | dsn.detail;
-    uint32_t slot = (packed ^ packed >> 10 ^ packed >> 17) % DSN_MEMOS;
+    uint32_t slot = (packed * UINT32_C(0x9e3779b1) >> 16) % DSN_MEMOS;
     if (r->dsn[slot].packed != packed) {
         char text[DSN_TEXT_SIZE];
         size_t len = dsn_format(dsn, text);
