@@ -53,7 +53,7 @@ yaml.h lib/config/*
 idn2.h lib/base/domain.c
 jansson.h cmd/mailvane/js.c
 pcre2.h lib/classify/pattern.c
-sqlite3.h lib/source/checkpoint.c
+sqlite3.h lib/source/checkpoint*
 xxhash.h include/mailvane/base/hash.h
 seccomp.h lib/daemon/syscalls.c
 systemd/ lib/daemon/ready.c

@@ -1,8 +1,7 @@
-#include "mailvane/source/checkpoint.h"
+#include "checkpoint_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -12,192 +11,10 @@
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
-#include "mailvane/base/strbuf.h"
 
-#define VERSION        1
-#define APPLICATION_ID 0x6d76616e /* "mvan" */
-#define TIDY_FRAMES    1000       /* pages of 4 KiB in the write-ahead log */
-/* Tells a file of a machine with the other byte order. */
-#define BYTE_ORDER_MARK INT64_C(0x0102030405060708)
+#define TIDY_FRAMES 1000 /* pages of 4 KiB in the write-ahead log */
 /* A chunk's row: its region's number above, its own below. */
 #define PLACE(region, chunk) ((int64_t)(region) << 32 | (int64_t)(chunk))
-
-/* --- all SQL ---------------------------------------------------------------------- */
-
-/* From version n to n + 1. */
-static const char *const migrations[VERSION] = {
-    "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE region(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
-    " length INTEGER NOT NULL);"
-    "CREATE TABLE chunk(place INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
-    "CREATE TABLE file(position INTEGER PRIMARY KEY, role INTEGER NOT NULL,"
-    " pattern TEXT NOT NULL, path TEXT NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
-    " born INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL,"
-    " head_len INTEGER NOT NULL, head_hash INTEGER NOT NULL, mark_end INTEGER NOT NULL,"
-    " mark_len INTEGER NOT NULL, mark_hash INTEGER NOT NULL, since INTEGER NOT NULL,"
-    " skipping INTEGER NOT NULL);",
-};
-
-/* No fsync at a commit, one when the log is brought back; a small cache: it is written, not read.
- */
-static const char settings[] = "PRAGMA journal_mode=WAL;"
-                               "PRAGMA synchronous=NORMAL;"
-                               "PRAGMA wal_autocheckpoint=0;"
-                               "PRAGMA cache_size=-256;"
-                               "PRAGMA temp_store=MEMORY;";
-
-enum statement {
-    META_GET,
-    META_SET,
-    REGIONS,
-    REGION_SET,
-    REGION_DROP,
-    REGION_CHUNKS,
-    REGION_CUT,
-    REGIONS_TORN,
-    CHUNK_SET,
-    FILES,
-    FILES_CLEAR,
-    FILE_ADD,
-    STATEMENTS
-};
-static const char *const sql[STATEMENTS] = {
-    [META_GET] = "SELECT value FROM meta WHERE name = ?1",
-    [META_SET] = "REPLACE INTO meta VALUES(?1, ?2)",
-    [REGIONS] = "SELECT number, name, length FROM region ORDER BY number",
-    [REGION_SET] = "REPLACE INTO region VALUES(?1, ?2, ?3)",
-    [REGION_DROP] = "DELETE FROM region WHERE number = ?1",
-    [REGION_CHUNKS] = "SELECT bytes FROM chunk WHERE place >= ?1 AND place < ?2 ORDER BY place",
-    /* What is behind its end; of a region that is dropped, all of it. */
-    [REGION_CUT] = "DELETE FROM chunk WHERE place >= ?1 AND place < ?2",
-    [REGIONS_TORN] = "SELECT count(*) FROM region WHERE length <> (SELECT"
-                     " coalesce(sum(length(bytes)), 0) FROM chunk WHERE place >= number << 32"
-                     " AND place < (number + 1) << 32)",
-    [CHUNK_SET] = "REPLACE INTO chunk VALUES(?1, ?2)",
-    [FILES] = "SELECT role, pattern, path, dev, ino, born, offset, size, head_len, head_hash,"
-              " mark_end, mark_len, mark_hash, since, skipping FROM file ORDER BY position",
-    [FILES_CLEAR] = "DELETE FROM file",
-    [FILE_ADD] = "INSERT INTO file VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-                 " ?13, ?14, ?15)",
-};
-
-/* --- what is held ------------------------------------------------------------------- */
-
-/* A named stretch as the file has it. */
-struct region {
-    char *name;
-    int64_t number;
-    size_t len;
-    uint64_t *hashes; /* of its chunks; NULL: to be written whole */
-    size_t chunks;
-    bool seen; /* put in this save */
-};
-
-struct checkpoint {
-    struct image_writer writer;
-    struct image_reader reader;
-    const struct logger *log;
-    char *path;
-    int lock;
-    sqlite3 *db;
-    sqlite3_stmt *statements[STATEMENTS];
-    uint64_t seed;
-    bool fresh;
-    struct region *regions;
-    size_t region_count;
-    size_t turn; /* where the next put is looked for first: the order is the same each time */
-    uint64_t files_hash;
-    struct strbuf bytes; /* of the region that is read */
-    bool begun;          /* checkpoint_begin was called */
-    bool writing;        /* and something had changed: a transaction is open */
-    bool failed;
-    int code; /* SQLite's, of the failure */
-    struct error why;
-    int frames; /* in the write-ahead log */
-};
-
-/* --- small words for SQLite ------------------------------------------------------------- */
-
-/* The first failure of a save is the one that is told. */
-static void fail(struct checkpoint *c)
-{
-    if (c->failed)
-        return;
-    error_set(&c->why, "%s: %s", c->path, sqlite3_errmsg(c->db));
-    c->code = sqlite3_errcode(c->db);
-    c->failed = true;
-}
-
-static sqlite3_stmt *prepared(struct checkpoint *c, enum statement which)
-{
-    sqlite3_stmt **statement = &c->statements[which];
-    if (!*statement &&
-        sqlite3_prepare_v3(c->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL))
-        fail(c);
-    return *statement;
-}
-
-/* Runs a statement that gives no rows. */
-static void run(struct checkpoint *c, sqlite3_stmt *statement)
-{
-    if (!c->failed && sqlite3_step(statement) != SQLITE_DONE)
-        fail(c);
-    sqlite3_reset(statement);
-    sqlite3_clear_bindings(statement);
-}
-
-static void execute(struct checkpoint *c, const char *text)
-{
-    if (!c->failed && sqlite3_exec(c->db, text, NULL, NULL, NULL))
-        fail(c);
-}
-
-/* The one number that a statement gives; `otherwise` where it gives none. */
-static int64_t number_of(struct checkpoint *c, sqlite3_stmt *statement, int64_t otherwise)
-{
-    int rc = c->failed ? SQLITE_ERROR : sqlite3_step(statement);
-    int64_t number = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : otherwise;
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        fail(c);
-    sqlite3_reset(statement);
-    return number;
-}
-
-static int64_t pragma(struct checkpoint *c, const char *text)
-{
-    sqlite3_stmt *statement = NULL;
-    if (c->failed || sqlite3_prepare_v2(c->db, text, -1, &statement, NULL)) {
-        fail(c);
-        return 0;
-    }
-    int64_t number = number_of(c, statement, 0);
-    sqlite3_finalize(statement);
-    return number;
-}
-
-static void bind_text(sqlite3_stmt *statement, int at, const char *text)
-{
-    sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
-}
-
-static int64_t meta_get(struct checkpoint *c, const char *name, int64_t otherwise)
-{
-    sqlite3_stmt *statement = prepared(c, META_GET);
-    if (!statement)
-        return otherwise;
-    bind_text(statement, 1, name);
-    return number_of(c, statement, otherwise);
-}
-
-static void meta_set(struct checkpoint *c, const char *name, int64_t value)
-{
-    sqlite3_stmt *statement = prepared(c, META_SET);
-    if (!statement)
-        return;
-    bind_text(statement, 1, name);
-    sqlite3_bind_int64(statement, 2, value);
-    run(c, statement);
-}
 
 /* --- opening ------------------------------------------------------------------------------ */
 
@@ -232,22 +49,6 @@ static int on_frames(void *arg, sqlite3 *db, const char *name, int frames)
     return SQLITE_OK;
 }
 
-static void migrate(struct checkpoint *c, int64_t version)
-{
-    char text[96];
-    execute(c, "BEGIN IMMEDIATE");
-    for (; version < VERSION; version++)
-        execute(c, migrations[version]);
-    snprintf(text, sizeof(text), "PRAGMA user_version=%d; PRAGMA application_id=%d", VERSION,
-             APPLICATION_ID);
-    execute(c, text);
-    if (meta_get(c, "byte_order", 0) == 0) {
-        meta_set(c, "byte_order", BYTE_ORDER_MARK);
-        meta_set(c, "seed", (int64_t)c->seed);
-    }
-    execute(c, "COMMIT");
-}
-
 static void remember_region(struct checkpoint *c, int64_t number, const char *name, size_t len)
 {
     c->regions = must_realloc(c->regions, (c->region_count + 1) * sizeof(*c->regions));
@@ -258,7 +59,7 @@ static void remember_region(struct checkpoint *c, int64_t number, const char *na
 /* False where there is a region that cannot be. */
 static bool read_regions(struct checkpoint *c)
 {
-    sqlite3_stmt *statement = prepared(c, REGIONS);
+    sqlite3_stmt *statement = checkpoint_prepared(c, REGIONS);
     bool good = true;
     int rc = SQLITE_DONE;
     while (good && statement && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -272,7 +73,7 @@ static bool read_regions(struct checkpoint *c)
     }
     sqlite3_reset(statement);
     return good && rc == SQLITE_DONE && statement &&
-           number_of(c, prepared(c, REGIONS_TORN), 1) == 0;
+           checkpoint_number(c, checkpoint_prepared(c, REGIONS_TORN), 1) == 0;
 }
 
 enum state { STATE_GOOD, STATE_DAMAGED, STATE_REFUSED };
@@ -292,23 +93,23 @@ static enum state judge_failure(const struct checkpoint *c)
 /* What is in the file? It is made what it should be where it is older, or new. */
 static enum state read_file(struct checkpoint *c)
 {
-    int64_t version = pragma(c, "PRAGMA user_version");
-    int64_t owner = pragma(c, "PRAGMA application_id");
-    int64_t tables = pragma(c, "SELECT count(*) FROM sqlite_schema");
+    int64_t version = checkpoint_ask(c, "PRAGMA user_version");
+    int64_t owner = checkpoint_ask(c, "PRAGMA application_id");
+    int64_t tables = checkpoint_ask(c, "SELECT count(*) FROM sqlite_schema");
     if (c->failed)
         return judge_failure(c);
-    if (tables && owner != APPLICATION_ID)
+    if (tables && owner != CHECKPOINT_APPLICATION)
         return refuse(c, "is no state file of mailvane");
-    if (version > VERSION)
+    if (version > CHECKPOINT_VERSION)
         return refuse(c, "is of a newer version of mailvane and is left alone");
-    if (pragma(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
+    if (checkpoint_ask(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
         return STATE_DAMAGED;
-    execute(c, settings);
-    migrate(c, version);
-    if (meta_get(c, "byte_order", 0) != BYTE_ORDER_MARK && !c->failed)
+    checkpoint_settings(c);
+    checkpoint_migrate(c, version);
+    if (checkpoint_meta(c, "byte_order", 0) != BYTE_ORDER_MARK && !c->failed)
         return STATE_DAMAGED;
-    c->seed = (uint64_t)meta_get(c, "seed", 0);
-    c->fresh = meta_get(c, "saved", 0) == 0;
+    c->seed = (uint64_t)checkpoint_meta(c, "seed", 0);
+    c->fresh = checkpoint_meta(c, "saved", 0) == 0;
     bool good = read_regions(c);
     return c->failed ? judge_failure(c) : good ? STATE_GOOD : STATE_DAMAGED;
 }
@@ -436,7 +237,7 @@ static struct slice get_region(struct image_reader *reader, const char *name)
     struct checkpoint *c =
         (struct checkpoint *)(void *)((char *)reader - offsetof(struct checkpoint, reader));
     const struct region *region = find_region(c, name);
-    sqlite3_stmt *statement = region ? prepared(c, REGION_CHUNKS) : NULL;
+    sqlite3_stmt *statement = region ? checkpoint_prepared(c, REGION_CHUNKS) : NULL;
     strbuf_reset(&c->bytes);
     if (!statement)
         return SLICE_NONE;
@@ -487,7 +288,7 @@ static struct follow_row row_of(sqlite3_stmt *s)
 
 int checkpoint_files(struct checkpoint *c, struct follow_rows *out, struct error *err)
 {
-    sqlite3_stmt *statement = prepared(c, FILES);
+    sqlite3_stmt *statement = checkpoint_prepared(c, FILES);
     int rc = statement ? SQLITE_DONE : SQLITE_ERROR;
     size_t room = 0;
     *out = (struct follow_rows){0};
@@ -526,7 +327,7 @@ struct image_writer *checkpoint_writer(struct checkpoint *c)
 static void begin_writing(struct checkpoint *c)
 {
     if (!c->writing)
-        execute(c, "BEGIN IMMEDIATE");
+        checkpoint_execute(c, "BEGIN IMMEDIATE");
     c->writing = true;
 }
 
@@ -540,25 +341,25 @@ static struct region *new_region(struct checkpoint *c, const char *name)
 
 static void cut(struct checkpoint *c, int64_t number, size_t chunks)
 {
-    sqlite3_stmt *statement = prepared(c, REGION_CUT);
+    sqlite3_stmt *statement = checkpoint_prepared(c, REGION_CUT);
     if (!statement)
         return;
     sqlite3_bind_int64(statement, 1, PLACE(number, chunks));
     sqlite3_bind_int64(statement, 2, PLACE(number + 1, 0));
-    run(c, statement);
+    checkpoint_run(c, statement);
 }
 
 /* Its length, which is also what tells that it is there. */
 static void set_length(struct checkpoint *c, struct region *region, size_t len)
 {
-    sqlite3_stmt *statement = prepared(c, REGION_SET);
+    sqlite3_stmt *statement = checkpoint_prepared(c, REGION_SET);
     size_t chunks = (len + CHECKPOINT_CHUNK - 1) / CHECKPOINT_CHUNK;
     if (!statement)
         return;
     sqlite3_bind_int64(statement, 1, region->number);
-    bind_text(statement, 2, region->name);
+    checkpoint_bind_text(statement, 2, region->name);
     sqlite3_bind_int64(statement, 3, (int64_t)len);
-    run(c, statement);
+    checkpoint_run(c, statement);
     if (chunks < region->chunks || !region->hashes)
         cut(c, region->number, chunks);
     region->hashes = must_realloc(region->hashes, (chunks + 1) * sizeof(*region->hashes));
@@ -576,12 +377,12 @@ static void put_chunk(struct checkpoint *c, struct region *region, size_t number
     if (region->hashes[number] == hash)
         return;
     begin_writing(c);
-    sqlite3_stmt *statement = prepared(c, CHUNK_SET);
+    sqlite3_stmt *statement = checkpoint_prepared(c, CHUNK_SET);
     if (!statement)
         return;
     sqlite3_bind_int64(statement, 1, PLACE(region->number, number));
     sqlite3_bind_blob(statement, 2, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
-    run(c, statement);
+    checkpoint_run(c, statement);
     region->hashes[number] = hash;
 }
 
@@ -621,18 +422,18 @@ static uint64_t hash_of_rows(const struct follow_rows *rows, uint64_t seed)
 
 static void add_file(struct checkpoint *c, const struct follow_row *row)
 {
-    sqlite3_stmt *statement = prepared(c, FILE_ADD);
+    sqlite3_stmt *statement = checkpoint_prepared(c, FILE_ADD);
     if (!statement)
         return;
     const uint64_t n[] = {row->dev,      row->ino,       (uint64_t)row->born,  row->offset,
                           row->size,     row->head_len,  row->head_hash,       row->mark_end,
                           row->mark_len, row->mark_hash, (uint64_t)row->since, row->skipping};
     sqlite3_bind_int64(statement, 1, row->role);
-    bind_text(statement, 2, row->pattern);
-    bind_text(statement, 3, row->path);
+    checkpoint_bind_text(statement, 2, row->pattern);
+    checkpoint_bind_text(statement, 3, row->path);
     for (int i = 0; i < 12; i++)
         sqlite3_bind_int64(statement, 4 + i, (int64_t)n[i]);
-    run(c, statement);
+    checkpoint_run(c, statement);
 }
 
 void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
@@ -642,9 +443,9 @@ void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
     if (hash == c->files_hash || c->failed)
         return;
     begin_writing(c);
-    sqlite3_stmt *statement = prepared(c, FILES_CLEAR);
+    sqlite3_stmt *statement = checkpoint_prepared(c, FILES_CLEAR);
     if (statement)
-        run(c, statement);
+        checkpoint_run(c, statement);
     for (size_t i = 0; i < rows->count && i < CHECKPOINT_FILES_MAX; i++)
         add_file(c, &rows->items[i]);
     c->files_hash = hash;
@@ -662,10 +463,10 @@ static void drop_unseen(struct checkpoint *c)
         }
         begin_writing(c);
         cut(c, region->number, 0);
-        sqlite3_stmt *statement = prepared(c, REGION_DROP);
+        sqlite3_stmt *statement = checkpoint_prepared(c, REGION_DROP);
         if (statement) {
             sqlite3_bind_int64(statement, 1, region->number);
-            run(c, statement);
+            checkpoint_run(c, statement);
         }
         free(region->name);
         free(region->hashes);
@@ -693,8 +494,8 @@ int checkpoint_commit(struct checkpoint *c, struct error *err)
         drop_unseen(c);
     if (!c->writing)
         return 0;
-    meta_set(c, "saved", (int64_t)time(NULL));
-    execute(c, "COMMIT");
+    checkpoint_set_meta(c, "saved", (int64_t)time(NULL));
+    checkpoint_execute(c, "COMMIT");
     c->writing = false;
     if (!c->failed) {
         c->fresh = false;
