@@ -11,7 +11,10 @@ BUILD := build
 VERSION := $(shell cat VERSION)
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
-PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2
+PKGS := libmicrohttpd libpcre2-8 yaml-0.1 jansson libidn2 sqlite3 libseccomp
+# Without it systemd is not told when the agent is ready; there is no other loss.
+SYSTEMD := $(shell pkg-config --exists libsystemd 2>/dev/null && echo libsystemd)
+PKGS += $(SYSTEMD)
 CFLAGS ?= -O3 -g
 override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wvla -Wno-missing-field-initializers -fno-strict-overflow
@@ -19,7 +22,7 @@ override CFLAGS += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wstric
 # the whole hot path; functions with buffers are guarded.
 HARDEN := -fstack-protector -D_FORTIFY_SOURCE=2 -fPIE
 # The banned list stands in front of every file.
-CPPFLAGS += -Iinclude -include mailvane/base/banned.h
+CPPFLAGS += -Iinclude -include mailvane/base/banned.h $(if $(SYSTEMD),-DMAILVANE_WITH_SYSTEMD)
 LDFLAGS += -Wl,-z,relro,-z,now -Wl,--as-needed
 
 empty :=
@@ -65,7 +68,7 @@ E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(OUT)/e2e/%)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -lm
 
-.PHONY: all run check check-only bench fuzz lint floors headers install uninstall clean help deps deps-test
+.PHONY: all run check check-only torture bench fuzz lint floors headers install uninstall clean help deps deps-test
 
 all: $(OUT)/mailvane
 
@@ -108,6 +111,13 @@ $(OUT)/e2e/%: tests/e2e/%.c $(OUT)/libmailvane.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie -fno-lto $(LDFLAGS) -o $@ $< \
 		$(OUT)/libmailvane.a $(PKG_LIBS)
 
+# A disk that fails, for tests that preload it.
+FAULTY := $(OUT)/e2e/faulty.so
+$(FAULTY): tests/e2e/preload/faulty.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -O1 -fPIC -shared -o $@ $< -ldl
+
 -include $(UNIT_BIN:=.d) $(E2E_BIN:=.d)
 
 # What `make check` runs, as NAME=COMMAND (tests/run.py).
@@ -117,14 +127,21 @@ TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
-TESTS += $(foreach t,truth scan explain report docs agent postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+TESTS += restart='python3 tests/e2e/test_restart.py $(BIN) $(FAULTY)'
+TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test
 	@$(MAKE) --no-print-directory check-only
 
-check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN)
+check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN) $(FAULTY)
 	@python3 tests/run.py $(TESTS)
+
+# The same faults again and again: ROUNDS of kills, rotations and truncations under load.
+ROUNDS ?= 200
+SEED ?= 1
+torture: $(BIN)
+	@ROUNDS=$(ROUNDS) SEED=$(SEED) python3 tests/e2e/test_restart.py $(BIN) - random_kills
 
 run:
 	@$(MAKE) --no-print-directory deps
@@ -189,9 +206,9 @@ lint:
 
 # --- what must be installed (Debian 12) ----------------------------------------
 
-DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev \
-	libxxhash-dev uthash-dev python3 curl
-DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix
+DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev libsqlite3-dev \
+	libxxhash-dev libseccomp-dev libsystemd-dev uthash-dev python3 curl
+DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd
 
 deps:
 	@packaging/deps.sh $(DEPS)
@@ -206,11 +223,15 @@ install: all
 	install -D -m 644 data/providers.tsv $(DESTDIR)$(PREFIX)/share/mailvane/providers.tsv
 	install -D -m 644 data/causes.rules $(DESTDIR)$(PREFIX)/share/mailvane/causes.rules
 	install -D -m 644 man/mailvane.1 $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
+	install -D -m 644 packaging/mailvane.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mailvane.conf
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/,$(PREFIX)/,' packaging/mailvane.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/mailvane.service
 	[ -e $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml ] || \
 		install -D -m 644 packaging/mailvane.yml $(DESTDIR)$(SYSCONFDIR)/mailvane/mailvane.yml
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/mailvane $(DESTDIR)$(PREFIX)/share/man/man1/mailvane.1
+	rm -f $(DESTDIR)$(PREFIX)/lib/systemd/system/mailvane.service $(DESTDIR)$(PREFIX)/lib/sysusers.d/mailvane.conf
 	rm -rf $(DESTDIR)$(PREFIX)/share/mailvane
 
 clean:
@@ -218,4 +239,4 @@ clean:
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
-	@echo "targets: all run check bench fuzz lint floors headers deps install uninstall clean"
+	@echo "targets: all run check torture bench fuzz lint floors headers deps install uninstall clean"

@@ -53,7 +53,12 @@ yaml.h lib/config/*
 idn2.h lib/base/domain.c
 jansson.h cmd/mailvane/js.c
 pcre2.h lib/classify/pattern.c
+sqlite3.h lib/source/checkpoint.c
 xxhash.h include/mailvane/base/hash.h
+seccomp.h lib/daemon/syscalls.c
+systemd/ lib/daemon/ready.c
+linux/landlock.h lib/daemon/landlock.c
+linux/capability.h lib/daemon/privileges.c
 sys/epoll.h lib/daemon/loop.c
 sys/inotify.h *base/watch.[ch]
 emmintrin.h include/mailvane/base/scan.h

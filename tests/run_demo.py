@@ -182,7 +182,9 @@ def show_first(listen):
     url = f"http://{listen}/metrics"
     command = FIRST.format(url=url)
     pattern = command.split("'")[1]
-    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+    # As curl: to a scraper new series would be shown at 0 first.
+    request = urllib.request.Request(url, headers={"User-Agent": "curl/7.88.1"})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         lines = answer.read().decode("utf-8").splitlines()
     print(f"$ {command}")
     for line in lines:

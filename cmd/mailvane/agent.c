@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
+#include "mailvane/daemon/sandbox.h"
 #include "setup.h"
 #include "version.h"
 
@@ -23,6 +25,25 @@
 /* Where the usual syslog configurations write mail. */
 static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
 
+#define USUAL_LOGS (sizeof(usual_logs) / sizeof(usual_logs[0]))
+
+const char *agent_log(const struct agent *agent, size_t i)
+{
+    const struct config *config = &agent->config;
+    if (config->source_count > 0)
+        return i < config->source_count ? config->sources[i].file : NULL;
+    return i < USUAL_LOGS ? usual_logs[i] : NULL;
+}
+
+static void became_ready(struct agent *agent)
+{
+    char status[64];
+    unsigned sources = follow_sources(agent->follow);
+    snprintf(status, sizeof(status), "following %u log%s", sources, sources == 1 ? "" : "s");
+    agent_begin(agent);
+    ready_up(&agent->supervisor, status);
+}
+
 /* True where all was read. */
 static bool drain(struct agent *agent, size_t bytes)
 {
@@ -30,13 +51,15 @@ static bool drain(struct agent *agent, size_t bytes)
     size_t done = 0;
     while (done < bytes) {
         if (follow_next(agent->follow, &block) == FOLLOW_IDLE) {
-            agent->ready = true;
+            if (!agent->ready)
+                became_ready(agent);
             return true;
         }
         struct stream *stream = &agent->streams[block.source];
         if (llabs(block.mtime - stream->envelopes.reference) > REFERENCE_SECONDS)
             envelope_parser_refer(&stream->envelopes, block.mtime);
         pipeline_count(&agent->pipeline, stream, block.lines);
+        agent_state_touch(agent);
         done += block.lines.len;
     }
     return false;
@@ -46,6 +69,7 @@ void agent_read(struct agent *agent, size_t bytes)
 {
     if (!drain(agent, bytes))
         loop_timer_arm(agent->loop, &agent->more, 0);
+    agent_note_births(agent);
 }
 
 static void on_more(void *arg)
@@ -75,12 +99,14 @@ static void on_signal(void *arg)
     if (read(agent->signals, &info, sizeof(info)) != sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP) {
+        ready_reload(&agent->supervisor);
         log_info(&agent->log, "SIGHUP: looking at every log and at Postfix' configuration again");
         loop_timer_arm(agent->loop, &agent->settle, 0);
         on_check(agent);
         return;
     }
     log_info(&agent->log, "stopping");
+    ready_stop(&agent->supervisor);
     loop_stop(agent->loop);
 }
 
@@ -101,6 +127,7 @@ static void on_http(void *arg)
         http_run(agent->https[i]);
         arm_http(agent, i);
     }
+    agent_state_tidy(agent);
 }
 
 static void watch_dir(struct agent *agent, const char *dir)
@@ -136,17 +163,22 @@ static void watch_postfix(struct agent *agent)
     }
 }
 
-static void on_settled(void *arg)
+static void read_postfix_again(struct agent *agent)
 {
-    struct agent *agent = arg;
     struct error err;
-    if (agent->config.postfix_dir_count == 0)
-        return;
     if (sending_ips_rebuild(agent->pipeline.sending_ips, &agent->config, &err) < 0)
         log_warn(&agent->log, "sending addresses stay as they were: %s", err.text);
     else
         log_info(&agent->log, "read Postfix' configuration again");
     watch_postfix(agent);
+}
+
+static void on_settled(void *arg)
+{
+    struct agent *agent = arg;
+    if (agent->config.postfix_dir_count > 0)
+        read_postfix_again(agent);
+    ready_reloaded(&agent->supervisor);
 }
 
 static void on_postfix_changed(void *arg)
@@ -161,10 +193,10 @@ static void on_postfix_changed(void *arg)
 }
 
 static int follow_one(struct agent *agent, const char *pattern, const char *format,
-                      struct error *err)
+                      const struct follow_rows *saved, struct error *err)
 {
     enum format_id only = FORMAT_AUTO;
-    int source = follow_add(agent->follow, pattern, NULL, err);
+    int source = follow_add(agent->follow, pattern, saved, err);
     if (source < 0)
         return -1;
     if (format)
@@ -180,19 +212,20 @@ static int follow_one(struct agent *agent, const char *pattern, const char *form
 }
 
 /* The configured logs, else those of the usual places that are there, else all of them. */
-static int follow_sources_of(struct agent *agent, struct error *err)
+static int follow_sources_of(struct agent *agent, const struct follow_rows *saved,
+                             struct error *err)
 {
     const struct config *config = &agent->config;
     bool any = config->source_count > 0;
     for (size_t i = 0; i < config->source_count; i++) {
-        if (follow_one(agent, config->sources[i].file, config->sources[i].format, err) < 0)
+        if (follow_one(agent, config->sources[i].file, config->sources[i].format, saved, err) < 0)
             return -1;
     }
     for (int must = 0; must < 2 && !any; must++) {
-        for (size_t i = 0; i < sizeof(usual_logs) / sizeof(usual_logs[0]); i++) {
+        for (size_t i = 0; i < USUAL_LOGS; i++) {
             if (!must && access(usual_logs[i], F_OK) < 0)
                 continue;
-            if (follow_one(agent, usual_logs[i], NULL, err) < 0)
+            if (follow_one(agent, usual_logs[i], NULL, saved, err) < 0)
                 return -1;
             any = true;
         }
@@ -216,11 +249,32 @@ static int open_signals(struct agent *agent, struct error *err)
     return loop_watch(agent->loop, agent->signals, on_signal, agent, err);
 }
 
+static void on_answered(void *arg, uint64_t connection, bool whole)
+{
+    struct agent *agent = arg;
+    scrapers_answered(&agent->scrapers, connection, whole);
+}
+
+static void on_closed(void *arg, uint64_t connection)
+{
+    struct agent *agent = arg;
+    scrapers_closed(&agent->scrapers, connection);
+}
+
 static int listen_all(struct agent *agent, const struct http_page *pages, struct error *err)
 {
     const struct config *config = &agent->config;
+    const struct http_options options = {
+        .pages = pages,
+        .page_count = AGENT_PAGES,
+        .log = &agent->log,
+        .connections = &agent->connections,
+        .answered = on_answered,
+        .closed = on_closed,
+        .arg = agent,
+    };
     for (size_t i = 0; i < config->web_listen_count && i < AGENT_LISTENS_MAX; i++) {
-        agent->https[i] = http_new(config->web_listen[i], pages, AGENT_PAGES, &agent->log, err);
+        agent->https[i] = http_new(config->web_listen[i], &options, err);
         if (!agent->https[i])
             return -1;
         agent->http_timers[i] = (struct loop_timer){.fn = on_http, .arg = agent};
@@ -232,23 +286,43 @@ static int listen_all(struct agent *agent, const struct http_page *pages, struct
     return 0;
 }
 
+/* From where they were left, if that is known; then from now on, it is saved where they are. */
+static int follow_logs(struct agent *agent, bool from_start, struct error *err)
+{
+    const struct follow_options options = {
+        .log = &agent->log,
+        .line_max = LINE_MAX_BYTES,
+        .from_start = from_start,
+        .before_drop = agent_state_before_drop,
+        .arg = agent,
+    };
+    struct follow_rows saved;
+    agent_state_open(agent, &saved);
+    agent->follow = follow_new(&options, err);
+    int rc = agent->follow ? follow_sources_of(agent, &saved, err) : -1;
+    follow_rows_release(&saved);
+    if (rc == 0)
+        agent_state_save(agent);
+    return rc;
+}
+
 /* Opens everything; what was opened is closed by agent_close, also after an error. */
 static int agent_open(struct agent *agent, const struct http_page *pages, bool from_start,
                       struct error *err)
 {
-    const struct follow_options options = {
-        .log = &agent->log, .line_max = LINE_MAX_BYTES, .from_start = from_start};
     agent->check = (struct loop_timer){.fn = on_check, .arg = agent};
     agent->more = (struct loop_timer){.fn = on_more, .arg = agent};
     agent->settle = (struct loop_timer){.fn = on_settled, .arg = agent};
     agent->loop = loop_new(err);
     if (!agent->loop || open_signals(agent, err) < 0 || watch_open(&agent->postfix, err) < 0)
         return -1;
-    agent->follow = follow_new(&options, err);
-    if (!agent->follow || follow_sources_of(agent, err) < 0)
+    ready_init(&agent->supervisor, agent->loop, &agent->log, "reading the logs");
+    /* A port may need rights that reading the logs does not: what follows does without them. */
+    if (listen_all(agent, pages, err) < 0 || agent_confine(agent, err) < 0)
         return -1;
-    if (listen_all(agent, pages, err) < 0 ||
-        loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
+    if (follow_logs(agent, from_start, err) < 0)
+        return -1;
+    if (loop_watch(agent->loop, follow_fd(agent->follow), on_follow, agent, err) < 0 ||
         loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
         return -1;
     watch_postfix(agent);
@@ -261,6 +335,7 @@ static void agent_close(struct agent *agent)
 {
     for (unsigned i = 0; i < AGENT_LISTENS_MAX && agent->https[i]; i++)
         http_free(agent->https[i]);
+    agent_state_close(agent);
     follow_free(agent->follow);
     watch_close(&agent->postfix);
     if (agent->signals >= 0)
@@ -285,8 +360,13 @@ static int agent_run(struct agent *agent, bool from_start)
     int status = EXIT_DONE;
     log_info(&agent->log, "mailvane %s, revision %s", MAILVANE_VERSION, MAILVANE_REVISION);
     log_info(&agent->log, "configuration: %s", agent->config_file ? agent->config_file : "none");
+    /* Before PCRE2 makes code of the rules: it would lie in such memory. */
+    if (agent->config.sandbox && sandbox_seal_memory(&agent->log, &err) < 0)
+        return cli_fail(EXIT_WORLD, "%s", err.text);
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
+    pipeline_make_totals(&agent->pipeline);
+    scrapers_init(&agent->scrapers, hash_seed());
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)
         status = cli_fail(EXIT_WORLD, "%s", err.text);

@@ -1,17 +1,28 @@
 /*
  * The agent: follows the configured logs in one epoll loop and answers scrapes.
- * agent.c wires it up, agent_pages.c holds what it shows.
+ * agent.c wires it up, agent_pages.c holds what it shows, agent_rights.c what it may do.
  */
 #ifndef MAILVANE_AGENT_H
 #define MAILVANE_AGENT_H
 
 #include "mailvane/base/watch.h"
 #include "mailvane/daemon/loop.h"
+#include "mailvane/daemon/ready.h"
 #include "mailvane/expose/http.h"
+#include "mailvane/expose/scrapers.h"
+#include "mailvane/source/checkpoint.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
 
 #define AGENT_LISTENS_MAX 16
+
+/* What outlives a restart (agent_state.c). */
+struct agent_state {
+    struct checkpoint *checkpoint; /* NULL: nothing is kept */
+    struct loop_timer save;
+    bool changed; /* something was counted since it was saved */
+    bool failing; /* the last save failed, which was said */
+};
 
 struct agent {
     const char *config_file; /* NULL: none was read */
@@ -20,22 +31,56 @@ struct agent {
     struct pipeline pipeline;
     struct loop *loop;
     struct follow *follow;
-    struct stream streams[FOLLOW_SOURCES_MAX]; /* by the follow set's number */
+    struct stream streams[FOLLOW_SOURCES_MAX];    /* by the follow set's number */
+    struct follow_stats told[FOLLOW_SOURCES_MAX]; /* what of them is in the metrics already */
+    uint64_t told_overflows;
     struct http *https[AGENT_LISTENS_MAX];
     struct loop_timer http_timers[AGENT_LISTENS_MAX];
+    uint64_t connections; /* that there were, on all of them */
+    struct scrapers scrapers;
     struct loop_timer check;  /* the slow safety look */
     struct loop_timer more;   /* a long backlog is read in parts, so that scrapes get between */
     struct loop_timer settle; /* Postfix' configuration changed: wait until it is whole */
     struct watch postfix;     /* its directories */
     int signals;
+    struct ready supervisor;
+    struct agent_state state;
     bool ready; /* all was read once that was there at the start */
 };
 
 /* Reads and counts what the logs hold now, at most so many bytes; the rest comes by itself. */
 void agent_read(struct agent *agent, size_t bytes);
 
+/* Moves what the logs' readers have counted into the metrics. */
+void agent_count_sources(struct agent *agent);
+
+/*
+ * The state. Open: the pipeline goes on from what was saved, and *rows says where the logs
+ * were left; without a state, or where it cannot be read, all begins anew. Touch: something
+ * was counted, to be saved soon. Save: now. Tidy: nobody waits for an answer just now. Close
+ * saves for the last time.
+ */
+void agent_state_open(struct agent *agent, struct follow_rows *rows);
+void agent_state_touch(struct agent *agent);
+void agent_state_save(struct agent *agent);
+void agent_state_tidy(struct agent *agent);
+void agent_state_close(struct agent *agent);
+/* For the follow set's before_drop. */
+void agent_state_before_drop(void *agent);
+
+/* What the logs held at the start has been read: what it made is not new to any scraper. */
+void agent_begin(struct agent *agent);
+/* Series may have been born. */
+void agent_note_births(struct agent *agent);
+
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4
 void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES]);
+
+/* The i-th log to follow: a configured one, else one of the usual places; NULL behind the last. */
+const char *agent_log(const struct agent *agent, size_t i);
+
+/* Gives up what following and answering do not need, as the configuration says. */
+int agent_confine(const struct agent *agent, struct error *err);
 
 #endif

@@ -7,25 +7,45 @@
 /* A scrape waits for no more than this to be counted: some tenths of a second. */
 #define SCRAPE_BYTES (32u << 20)
 
+/* What the follow set has counted since it was asked last. */
+static void count_source(struct metrics *m, uint16_t name, const struct follow_stats *stats,
+                         struct follow_stats *told)
+{
+    struct series_key key = {{name}};
+    struct series_key rename = {{name, metrics_label(m, LABEL_KIND, SLICE("rename"))}};
+    struct series_key truncate = {{name, metrics_label(m, LABEL_KIND, SLICE("truncate"))}};
+    metrics_add_growth(m, METRIC_LOG_READ_BYTES, key, stats->read_bytes, &told->read_bytes);
+    metrics_add_growth(m, METRIC_LOG_LOST_BYTES, key, stats->lost_bytes, &told->lost_bytes);
+    metrics_add_growth(m, METRIC_LOG_LONG_LINES, key, stats->long_lines, &told->long_lines);
+    metrics_add_growth(m, METRIC_LOG_ROTATIONS, rename, stats->renames, &told->renames);
+    metrics_add_growth(m, METRIC_LOG_ROTATIONS, truncate, stats->truncates, &told->truncates);
+}
+
+void agent_count_sources(struct agent *agent)
+{
+    struct metrics *m = agent->pipeline.metrics;
+    for (unsigned i = 0; i < follow_sources(agent->follow); i++) {
+        struct follow_stats stats;
+        follow_stats_get(agent->follow, i, &stats);
+        pipeline_report(&agent->pipeline, &agent->streams[i]);
+        count_source(m, metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern)), &stats,
+                     &agent->told[i]);
+    }
+    metrics_add_growth(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
+                       follow_overflows(agent->follow), &agent->told_overflows);
+}
+
+/* How far the log is behind. */
 static void report_source(struct agent *agent, unsigned source, int64_t now)
 {
     struct metrics *m = agent->pipeline.metrics;
-    struct stream *stream = &agent->streams[source];
+    const struct stream *stream = &agent->streams[source];
     struct follow_stats stats;
     follow_stats_get(agent->follow, source, &stats);
-    uint16_t name = metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern));
-    struct series_key key = {{name}};
+    struct series_key key = {{metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern))}};
     double age = stream->last_time == TIME_UNKNOWN ? 0 : (double)(now - stream->last_time);
-    pipeline_report(&agent->pipeline, stream);
-    metrics_set(m, METRIC_LOG_READ_BYTES, key, (double)stats.read_bytes);
     metrics_set(m, METRIC_LOG_BEHIND_BYTES, key, (double)stats.behind_bytes);
     metrics_set(m, METRIC_LOG_BEHIND_SECONDS, key, stats.behind_bytes && age > 0 ? age : 0);
-    metrics_set(m, METRIC_LOG_LOST_BYTES, key, (double)stats.lost_bytes);
-    metrics_set(m, METRIC_LOG_LONG_LINES, key, (double)stats.long_lines);
-    struct series_key rename = {{name, metrics_label(m, LABEL_KIND, SLICE("rename"))}};
-    struct series_key truncate = {{name, metrics_label(m, LABEL_KIND, SLICE("truncate"))}};
-    metrics_set(m, METRIC_LOG_ROTATIONS, rename, (double)stats.renames);
-    metrics_set(m, METRIC_LOG_ROTATIONS, truncate, (double)stats.truncates);
 }
 
 static void report_process(struct agent *agent)
@@ -49,46 +69,82 @@ static void report_process(struct agent *agent)
 static void report_agent(struct agent *agent, int64_t now)
 {
     struct metrics *m = agent->pipeline.metrics;
+    agent_count_sources(agent);
     for (unsigned i = 0; i < follow_sources(agent->follow); i++)
         report_source(agent, i, now);
-    metrics_set(m, METRIC_WATCH_OVERFLOWS, (struct series_key){{0}},
-                (double)follow_overflows(agent->follow));
     struct series_key build = {{metrics_label(m, LABEL_VERSION, SLICE(MAILVANE_VERSION)),
                                 metrics_label(m, LABEL_REVISION, SLICE(MAILVANE_REVISION))}};
     metrics_set(m, METRIC_BUILD_INFO, build, 1);
     report_process(agent);
 }
 
-/* A line that was written before the scrape is in it, whether inotify spoke or not. */
-static unsigned write_metrics(void *arg, struct strbuf *body)
+/* Seconds that go on while the machine is suspended, and that nobody puts back. */
+static int64_t boot_seconds(void)
 {
-    struct agent *agent = arg;
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (int64_t)now.tv_sec;
+}
+
+void agent_note_births(struct agent *agent)
+{
+    scrapers_note(&agent->scrapers, boot_seconds(), metrics_births(agent->pipeline.metrics));
+}
+
+/* Makes the series that a page is complete with. */
+static void settle(struct agent *agent)
+{
     int64_t now = time(NULL);
-    follow_wake(agent->follow);
-    agent_read(agent, SCRAPE_BYTES);
     report_agent(agent, now);
     metrics_settle(agent->pipeline.metrics, now, false);
-    text_write(body, agent->pipeline.metrics, TEXT_ALL_SEEN);
+}
+
+void agent_begin(struct agent *agent)
+{
+    agent->ready = true;
+    settle(agent);
+    scrapers_start(&agent->scrapers, metrics_births(agent->pipeline.metrics));
+}
+
+/* A line that was written before the scrape is in it, whether inotify spoke or not. */
+static unsigned write_metrics(void *arg, const struct http_request *request, struct strbuf *body)
+{
+    struct agent *agent = arg;
+    struct metrics *m = agent->pipeline.metrics;
+    follow_wake(agent->follow);
+    agent_read(agent, SCRAPE_BYTES);
+    settle(agent);
+    struct scrape scrape =
+        scrapers_visit(&agent->scrapers, request, boot_seconds(), metrics_births(m));
+    struct series_key none = {{0}};
+    metrics_add(m, METRIC_SCRAPERS_FORGOTTEN, none, scrape.forgot);
+    metrics_set(m, METRIC_SCRAPERS, none, scrapers_count(&agent->scrapers));
+    if (scrape.save_first)
+        agent_state_save(agent);
+    text_write(body, m, scrape.seen);
     return 200;
 }
 
-static unsigned write_landing(void *arg, struct strbuf *body)
+static unsigned write_landing(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const struct agent *agent = arg;
+    (void)request;
     landing_write(body, MAILVANE_VERSION, agent->config.web_telemetry_path);
     return 200;
 }
 
-static unsigned write_healthy(void *arg, struct strbuf *body)
+static unsigned write_healthy(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     strbuf_add_str(body, "mailvane is healthy.\n");
     return 200;
 }
 
-static unsigned write_ready(void *arg, struct strbuf *body)
+static unsigned write_ready(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const struct agent *agent = arg;
+    (void)request;
     strbuf_add_str(body, agent->ready ? "mailvane is ready.\n"
                                       : "mailvane is still reading what the logs held.\n");
     return agent->ready ? 200 : 503;
@@ -98,8 +154,8 @@ void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES])
 {
     const char *plain = "text/plain; charset=utf-8";
     pages[0] = (struct http_page){agent->config.web_telemetry_path, TEXT_CONTENT_TYPE,
-                                  write_metrics, agent};
-    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent};
-    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent};
-    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent};
+                                  write_metrics, agent, .kept = true};
+    pages[1] = (struct http_page){"/-/healthy", plain, write_healthy, agent, .kept = false};
+    pages[2] = (struct http_page){"/-/ready", plain, write_ready, agent, .kept = false};
+    pages[3] = (struct http_page){"/", LANDING_CONTENT_TYPE, write_landing, agent, .kept = false};
 }

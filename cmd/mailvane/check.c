@@ -1,7 +1,10 @@
 #include <errno.h>
 #include <glob.h>
+#include <pwd.h>
+#include <stdlib.h>
 #include <unistd.h>
 
+#include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
@@ -93,6 +96,43 @@ static void check_postfix(struct findings *f, const struct config *config)
     }
 }
 
+/* Whom the agent is to become, should it be started as root. */
+static void check_user(struct findings *f, const struct config *config)
+{
+    struct error err;
+    const struct passwd *user = config->user ? getpwnam(config->user) : NULL;
+    if (!config->user)
+        return;
+    if (user && user->pw_uid != 0) {
+        good(f, "user", config->user);
+        return;
+    }
+    error_set(&err,
+              user ? "user: \"%s\" is root; name a user without rights"
+                   : "user: there is no user \"%s\"",
+              config->user);
+    bad(f, err.text);
+}
+
+/* The state's directory; the file itself is the running agent's. */
+static void check_state(struct findings *f, const struct config *config)
+{
+    struct error err;
+    if (!config->state)
+        return;
+    char *dir = must_strdup(config->state), *slash = strrchr(dir, '/');
+    if (slash)
+        slash[slash == dir] = '\0';
+    const char *where = slash ? dir : ".";
+    if (access(where, W_OK | X_OK) == 0) {
+        good(f, "state", config->state);
+    } else {
+        error_set(&err, "state: %s: nothing can be written there: %s", where, strerror(errno));
+        bad(f, err.text);
+    }
+    free(dir);
+}
+
 int run_check(int argc, char **argv)
 {
     const char *config_file = SETUP_CONFIG_USUAL;
@@ -127,6 +167,8 @@ int run_check(int argc, char **argv)
         check_providers(&found, &config);
         check_causes(&found, &config);
         check_postfix(&found, &config);
+        check_user(&found, &config);
+        check_state(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
         status = cli_flush() ? EXIT_WORLD : status;
     }

@@ -50,6 +50,52 @@ void pipeline_release(struct pipeline *p)
     *p = (struct pipeline){0};
 }
 
+void pipeline_save(const struct pipeline *p, struct image_writer *out)
+{
+    metrics_save(p->metrics, out);
+    format_set_save(p->formats, out);
+    last_causes_save(p->last_causes, out);
+}
+
+bool pipeline_resume(struct pipeline *p, uint64_t seed, struct image_reader *in)
+{
+    if (!metrics_load(p->metrics, in))
+        return false;
+    format_set_free(p->formats);
+    last_causes_free(p->last_causes);
+    p->formats = format_set_new(seed);
+    p->last_causes = last_causes_new(seed);
+    format_set_load(p->formats, in);
+    last_causes_load(p->last_causes, in);
+    return true;
+}
+
+static void make_totals_of(struct metrics *m, struct slice provider, struct slice ip)
+{
+    static const enum status statuses[] = {STATUS_SENT, STATUS_DEFERRED, STATUS_BOUNCED};
+    for (unsigned i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        struct slice word = slice_str(status_words[statuses[i]]);
+        struct series_key key = {{metrics_label(m, LABEL_PROVIDER, provider),
+                                  metrics_label(m, LABEL_SENDING_IP, ip),
+                                  metrics_label(m, LABEL_STATUS, word)}};
+        metrics_add(m, METRIC_FIRST_ATTEMPTS, key, 0);
+    }
+}
+
+/* Half of the series at most: a user's table may name more providers than mail ever goes to. */
+void pipeline_make_totals(struct pipeline *p)
+{
+    if (sending_ips_differ(p->sending_ips))
+        return;
+    struct slice ip = sending_ip_of(p->sending_ips, SLICE_NONE, false);
+    if (!ip.len)
+        ip = sending_ip_of(p->sending_ips, SLICE_NONE, true);
+    size_t most = metric_rows[METRIC_FIRST_ATTEMPTS].series / 2 / 3;
+    make_totals_of(p->metrics, SLICE("local"), SLICE_NONE);
+    for (size_t i = 0; i < provider_count(p->providers) && i + 1 < most; i++)
+        make_totals_of(p->metrics, provider_name(p->providers, i), ip);
+}
+
 void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference)
 {
     *stream = (struct stream){.name = name, .only = only, .last_time = TIME_UNKNOWN};
@@ -170,8 +216,8 @@ void pipeline_report(struct pipeline *p, struct stream *stream)
             stream->outcomes[f][o] = 0;
         }
     }
-    metrics_set(m, METRIC_RULES_STOPPED, (struct series_key){{0}},
-                (double)classifier_stopped(p->classifier));
+    metrics_add_growth(m, METRIC_RULES_STOPPED, (struct series_key){{0}},
+                       classifier_stopped(p->classifier), &p->stopped);
     struct series_key key = {{source}};
     if (stream->last_time != TIME_UNKNOWN)
         metrics_set(m, METRIC_LOG_LAST_LINE, key, (double)stream->last_time);

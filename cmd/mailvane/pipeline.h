@@ -44,6 +44,7 @@ struct pipeline {
     struct sending_ips *sending_ips;
     struct metrics *metrics;
     struct recorder *recorder;
+    uint64_t stopped; /* searches of rules that were stopped, as far as they are counted */
 };
 
 /* Reads what the configuration names: provider files, Postfix' configuration. */
@@ -51,7 +52,21 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
                   struct error *err);
 void pipeline_release(struct pipeline *p);
 
+/*
+ * Makes the first attempts' totals by provider and status, at 0, where the sending address is
+ * the same for all: a Prometheus is to know them before the first event.
+ */
+void pipeline_make_totals(struct pipeline *p);
+
 void stream_init(struct stream *stream, const char *name, enum format_id only, int64_t reference);
+
+/* All that counting has led to and depends on, to go on from after a restart. */
+void pipeline_save(const struct pipeline *p, struct image_writer *out);
+/*
+ * Goes on from what was saved, before anything is counted. seed: of the hashes in it, then
+ * and from now on. False where what was saved is damaged: nothing of it counts.
+ */
+bool pipeline_resume(struct pipeline *p, uint64_t seed, struct image_reader *in);
 
 /* Parses one line and fills in who and from where; the outcome is counted in the stream.
  * *format says which one took the line, FORMAT_COUNT if none did. */

@@ -1,5 +1,6 @@
 #include "mailvane/classify/last_cause.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
@@ -58,4 +59,32 @@ enum cause last_cause_of(const struct last_causes *causes, struct slice queue_id
     const struct set *set = &causes->sets[hash % SETS];
     unsigned way = scan_eight(set->tags, tag_of(hash));
     return way < WAYS ? (enum cause)set->causes[way] : CAUSE_NONE;
+}
+
+/* Causes are numbers, which mean something with the same list of causes only. */
+static const char *region(char name[64])
+{
+    uint64_t hash = 0;
+    for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+        hash = hash_slice(slice_str(cause_rows[i].name), hash);
+    snprintf(name, 64, "last causes %ux%zu %016llx", SETS, sizeof(struct set),
+             (unsigned long long)hash);
+    return name;
+}
+
+void last_causes_save(const struct last_causes *causes, struct image_writer *out)
+{
+    char name[64];
+    image_put(out, region(name), causes->sets, sizeof(causes->sets));
+}
+
+void last_causes_load(struct last_causes *causes, struct image_reader *in)
+{
+    char name[64];
+    image_fill(in, region(name), causes->sets, sizeof(causes->sets));
+    /* What was damaged is not known. */
+    for (unsigned i = 0; i < SETS * WAYS; i++) {
+        uint8_t *cause = &causes->sets[i / WAYS].causes[i % WAYS];
+        *cause = *cause < CAUSE_COUNT ? *cause : CAUSE_NONE;
+    }
 }

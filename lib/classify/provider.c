@@ -190,6 +190,17 @@ bool provider_is_known(const struct providers *providers, struct slice name)
     return provider_index_find(&providers->names, PROVIDER_KEY_NAME, name) != NULL;
 }
 
+size_t provider_count(const struct providers *providers)
+{
+    return providers->names.count;
+}
+
+struct slice provider_name(const struct providers *providers, size_t number)
+{
+    bug_if(number >= providers->names.count);
+    return name_of(providers, (unsigned)number);
+}
+
 /*
  * Where a host is remembered: its two ends mixed with the seed. A host that falls
  * together with another costs a search, and never gives a wrong answer.

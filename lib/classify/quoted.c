@@ -137,6 +137,9 @@ static bool is_quoted(const char *from, const char *p)
     const char *mark = before - 1;
     if (!opened && (*mark == '<' || ends_with(from, before, SLICE("->"))))
         return true;
+    /* RFC 3464, 2.3.6: "Diagnostic-Code: smtp; 550 5.1.1 unknown". */
+    if (*mark == ';' && ends_with(from, mark, SLICE("smtp")))
+        return true;
     return (*mark == ':' || *mark == '>') && announces(from, mark);
 }
 

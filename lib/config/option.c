@@ -152,6 +152,19 @@ static bool accepts_integer(const struct option_row *row, struct slice text)
     return parse_number(text, &number) && number >= row->min && number <= row->max;
 }
 
+static bool parse_boolean(struct slice text, bool *out)
+{
+    *out = slice_eq(text, SLICE("true"));
+    return *out || slice_eq(text, SLICE("false"));
+}
+
+static bool accepts_boolean(const struct option_row *row, struct slice text)
+{
+    bool value;
+    (void)row;
+    return parse_boolean(text, &value);
+}
+
 /* What each type must be, and for scalars how that is found out. */
 static const struct {
     const char *wants;
@@ -169,13 +182,20 @@ static const struct {
     [OPTION_ADDRESS] = {"an IP address", accepts_address},
     [OPTION_CHOICE] = {"one of", accepts_choice},
     [OPTION_INTEGER] = {"a whole number", accepts_integer},
+    [OPTION_BOOLEAN] = {"true or false", accepts_boolean},
     [OPTION_UNSUPPORTED] = {"left out", NULL},
 };
 
+/* A number or a truth value: stored as it is, and never written with quotes. */
+static bool owns_nothing(const struct option_row *row)
+{
+    return row->type == OPTION_INTEGER || row->type == OPTION_BOOLEAN;
+}
+
 bool option_accepts(const struct option_row *row, struct slice text, bool plain)
 {
-    bool quoted_number = row->type == OPTION_INTEGER && !plain;
-    return kinds[row->type].accepts && !quoted_number && kinds[row->type].accepts(row, text);
+    bool is_quoted = owns_nothing(row) && !plain;
+    return kinds[row->type].accepts && !is_quoted && kinds[row->type].accepts(row, text);
 }
 
 void option_wants(const struct option_row *row, char *out, size_t size)
@@ -208,6 +228,10 @@ void option_put(const struct option_row *row, void *base, struct slice text)
         bug_if(!parse_number(text, member));
         return;
     }
+    if (row->type == OPTION_BOOLEAN) {
+        bug_if(!parse_boolean(text, member));
+        return;
+    }
     option_clear(row, base);
     *(char **)member = copy_text(row, text);
 }
@@ -238,7 +262,7 @@ void option_clear(const struct option_row *row, void *base)
 {
     if (row->type == OPTION_PATHS || row->type == OPTION_LISTENS)
         clear_list(row, base);
-    if (!kinds[row->type].accepts || row->type == OPTION_INTEGER)
+    if (!kinds[row->type].accepts || owns_nothing(row))
         return;
     void *member = (char *)base + row->at;
     free(*(char **)member);

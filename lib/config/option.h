@@ -23,7 +23,8 @@ enum option_type {
     OPTION_LISTEN,  /* host:port */
     OPTION_ADDRESS, /* stored in its canonical form */
     OPTION_CHOICE,
-    OPTION_INTEGER, /* a long; everything above is a char * */
+    OPTION_INTEGER, /* a long; scalars above are a char * */
+    OPTION_BOOLEAN, /* a bool */
     OPTION_UNSUPPORTED,
 };
 

@@ -168,6 +168,20 @@ struct slice sending_ip_of(const struct sending_ips *ips, struct slice syslog_na
     return pick(&ips->otherwise, relay_is_ipv6);
 }
 
+static bool has_addresses(const struct table *table)
+{
+    for (size_t i = 0; i <= table->mask; i++) {
+        if (table->entries[i].ips.ip4[0] || table->entries[i].ips.ip6[0])
+            return true;
+    }
+    return false;
+}
+
+bool sending_ips_differ(const struct sending_ips *ips)
+{
+    return has_addresses(&ips->configured) || has_addresses(&ips->discovered);
+}
+
 const struct postfix_cf *sending_ips_postfix(const struct sending_ips *ips)
 {
     return &ips->postfix;

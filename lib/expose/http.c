@@ -16,10 +16,9 @@ struct http {
     int epoll_fd;
     uint16_t port;
     bool again; /* a connection was closed: run once more, see http_timeout_ms */
-    const struct http_page *pages;
-    unsigned page_count;
-    const struct logger *log;
+    struct http_options options;
     struct http_clients clients;
+    struct strbuf query; /* of the request that is answered */
 };
 
 /* Answers that are no page. */
@@ -85,15 +84,49 @@ static struct http_client *client_of(struct MHD_Connection *connection)
     return info ? info->socket_context : NULL;
 }
 
+/* The library takes the query to pieces; put together again it is the same text. */
+static enum MHD_Result add_argument(void *arg, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct strbuf *query = arg;
+    (void)kind;
+    if (query->len)
+        strbuf_add_str(query, "&");
+    strbuf_add_str(query, name);
+    if (value) {
+        strbuf_add_str(query, "=");
+        strbuf_add_str(query, value);
+    }
+    return MHD_YES;
+}
+
+/* The query lies in a buffer of the server's, until the next request. */
+static struct http_request read_request(struct http *http, struct MHD_Connection *connection,
+                                        const struct http_client *client, const char *method)
+{
+    const char *agent =
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_USER_AGENT);
+    strbuf_reset(&http->query);
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, add_argument, &http->query);
+    return (struct http_request){
+        .connection = client->number,
+        .peer = slice_str(client->peer),
+        .user_agent = slice_str(agent ? agent : ""),
+        .query = strbuf_slice(&http->query),
+        .head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0,
+    };
+}
+
 /* The body is written now and handed over, so that there is one copy of it. */
 static enum MHD_Result send_page(struct http *http, struct MHD_Connection *connection,
-                                 const struct http_page *page)
+                                 const struct http_page *page, const char *method)
 {
     struct http_client *client = client_of(connection);
     if (!client)
         return MHD_NO;
     struct strbuf body = STRBUF_INIT;
-    unsigned status = page->write(page->arg, &body);
+    struct http_request request = read_request(http, connection, client, method);
+    unsigned status = page->write(page->arg, &request, &body);
     bug_if(status < 200 || status > 599);
     strbuf_add_str(&body, ""); /* an empty page has a buffer as well */
     struct MHD_Response *response =
@@ -103,6 +136,11 @@ static enum MHD_Result send_page(struct http *http, struct MHD_Connection *conne
         return MHD_NO;
     }
     http_clients_answer(&http->clients, client, body.cap);
+    client->page = page;
+    /* The library's own clock must not end what ours lets wait. */
+    if (page->kept)
+        MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT,
+                                  (unsigned)HTTP_KEPT_SECONDS);
     return send_response(connection, status, response, page->content_type, NULL);
 }
 
@@ -118,9 +156,10 @@ static const char *path_of(const char *target)
 
 static const struct http_page *find_page(const struct http *http, const char *path)
 {
-    for (unsigned i = 0; i < http->page_count; i++) {
-        if (strcmp(http->pages[i].path, path) == 0)
-            return &http->pages[i];
+    const struct http_options *options = &http->options;
+    for (unsigned i = 0; i < options->page_count; i++) {
+        if (strcmp(options->pages[i].path, path) == 0)
+            return &options->pages[i];
     }
     return NULL;
 }
@@ -181,18 +220,49 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     }
     const struct http_page *page = find_page(http, path_of(target));
     const struct refusal *refusal = find_refusal(connection, method, version, page);
-    return refusal ? send_refusal(connection, refusal) : send_page(http, connection, page);
+    struct http_client *client = client_of(connection);
+    if (client)
+        http_clients_ask(client, now_ms());
+    return refusal ? send_refusal(connection, refusal) : send_page(http, connection, page, method);
 }
 
+/* All that is known of an answer is that the kernel took its last byte. */
 static void on_completed(void *arg, struct MHD_Connection *connection, void **seen,
                          enum MHD_RequestTerminationCode how)
 {
     struct http *http = arg;
+    const struct http_options *options = &http->options;
     struct http_client *client = client_of(connection);
     (void)seen;
-    (void)how;
-    if (client)
-        http_clients_done(&http->clients, client, now_ms());
+    if (!client)
+        return;
+    http_clients_done(&http->clients, client, now_ms());
+    if (client->page && client->page->kept)
+        http_clients_keep(&http->clients, client);
+    if (client->page && options->answered)
+        options->answered(options->arg, client->number, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    client->page = NULL;
+}
+
+static struct http_client *add_client(struct http *http, struct MHD_Connection *connection)
+{
+    int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    const struct sockaddr *at =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+    struct http_client *client = http_clients_add(&http->clients, fd, now_ms());
+    if (!client)
+        return NULL;
+    client->number = ++*http->options.connections;
+    http_client_name(client, at);
+    return client;
+}
+
+static void drop_client(struct http *http, struct http_client *client)
+{
+    const struct http_options *options = &http->options;
+    http_clients_drop(&http->clients, client);
+    if (options->closed)
+        options->closed(options->arg, client->number);
 }
 
 static void on_connection(void *arg, struct MHD_Connection *connection, void **client,
@@ -200,14 +270,12 @@ static void on_connection(void *arg, struct MHD_Connection *connection, void **c
 {
     struct http *http = arg;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        *client = http_clients_add(&http->clients, info->connect_fd, now_ms());
+        *client = add_client(http, connection);
         return;
     }
     http->again = true;
     if (*client)
-        http_clients_drop(&http->clients, *client);
+        drop_client(http, *client);
     *client = NULL;
 }
 
@@ -227,7 +295,7 @@ __attribute__((format(printf, 2, 0))) static void on_message(void *arg, const ch
     char text[512];
     vsnprintf(text, sizeof(text), format, args);
     text[strcspn(text, "\n")] = '\0';
-    log_debug(http->log, "http: %s", text);
+    log_debug(http->options.log, "http: %s", text);
 }
 
 /* The logger stands before the table: what is wrong with a row then goes to it. */
@@ -256,14 +324,14 @@ static void close_if_open(int fd)
         close(fd);
 }
 
-struct http *http_new(const char *listen, const struct http_page *pages, unsigned count,
-                      const struct logger *log, struct error *err)
+struct http *http_new(const char *listen, const struct http_options *options, struct error *err)
 {
+    bug_if(!options->connections);
     int fd = listen_open(listen, err);
     if (fd < 0)
         return NULL;
     struct http *http = must_calloc(1, sizeof(*http));
-    *http = (struct http){.port = listen_port(fd), .pages = pages, .page_count = count, .log = log};
+    *http = (struct http){.port = listen_port(fd), .options = *options};
     http->daemon = start_daemon(http, fd);
     if (!http->daemon) {
         error_set(err, "cannot serve HTTP on %s: libmicrohttpd %s does not start", listen,
@@ -281,6 +349,7 @@ void http_free(struct http *http)
     if (!http)
         return;
     MHD_stop_daemon(http->daemon);
+    strbuf_release(&http->query);
     free(http);
 }
 

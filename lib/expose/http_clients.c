@@ -1,12 +1,19 @@
 #include "http_clients.h"
 
+#include <arpa/inet.h>
 #include <sys/socket.h>
 
 #define REQUEST_MS (HTTP_REQUEST_SECONDS * 1000)
+#define KEPT_MS    (HTTP_KEPT_SECONDS * 1000)
 
 static bool is_open(const struct http_client *client)
 {
     return client->used && !client->cut;
+}
+
+static int64_t deadline_of(const struct http_client *client)
+{
+    return client->since_ms + (client->kept ? KEPT_MS : REQUEST_MS);
 }
 
 struct http_client *http_clients_add(struct http_clients *clients, int fd, int64_t now_ms)
@@ -19,6 +26,23 @@ struct http_client *http_clients_add(struct http_clients *clients, int fd, int64
         return slot;
     }
     return NULL;
+}
+
+/* An IPv4 client of a socket for both families is the same one as of an IPv4 socket. */
+void http_client_name(struct http_client *client, const struct sockaddr *at)
+{
+    const void *bytes = NULL;
+    int family = at ? at->sa_family : AF_UNSPEC;
+    if (family == AF_INET) {
+        bytes = &((const struct sockaddr_in *)(const void *)at)->sin_addr;
+    } else if (family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)at)->sin6_addr;
+        bool mapped = IN6_IS_ADDR_V4MAPPED(v6);
+        bytes = mapped ? &v6->s6_addr[12] : v6->s6_addr;
+        family = mapped ? AF_INET : AF_INET6;
+    }
+    if (!bytes || !inet_ntop(family, bytes, client->peer, sizeof(client->peer)))
+        client->peer[0] = '\0';
 }
 
 static void forget_answer(struct http_clients *clients, struct http_client *client)
@@ -71,17 +95,41 @@ void http_clients_answer(struct http_clients *clients, struct http_client *clien
     }
 }
 
+void http_clients_ask(struct http_client *client, int64_t now_ms)
+{
+    if (client->kept)
+        client->since_ms = now_ms;
+    client->kept = false;
+}
+
 void http_clients_done(struct http_clients *clients, struct http_client *client, int64_t now_ms)
 {
     forget_answer(clients, client);
     client->since_ms = now_ms;
 }
 
+void http_clients_keep(struct http_clients *clients, struct http_client *client)
+{
+    struct http_client *longest = NULL;
+    unsigned kept = 0;
+    for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
+        struct http_client *slot = &clients->slots[i];
+        if (slot == client || !is_open(slot) || !slot->kept)
+            continue;
+        kept++;
+        if (!longest || slot->since_ms < longest->since_ms)
+            longest = slot;
+    }
+    if (kept >= HTTP_KEPT_MAX)
+        longest->kept = false;
+    client->kept = true;
+}
+
 void http_clients_expire(struct http_clients *clients, int64_t now_ms)
 {
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
         struct http_client *slot = &clients->slots[i];
-        if (is_open(slot) && now_ms - slot->since_ms >= REQUEST_MS)
+        if (is_open(slot) && now_ms >= deadline_of(slot))
             cut_off(clients, slot);
     }
 }
@@ -93,7 +141,7 @@ int64_t http_clients_wait_ms(const struct http_clients *clients, int64_t now_ms)
         const struct http_client *slot = &clients->slots[i];
         if (!is_open(slot))
             continue;
-        int64_t left = slot->since_ms + REQUEST_MS - now_ms;
+        int64_t left = deadline_of(slot) - now_ms;
         if (left < 0)
             left = 0;
         if (first < 0 || left < first)

@@ -1,5 +1,7 @@
 #include "correlate.h"
 
+#include <stdio.h>
+
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/base/scan.h"
@@ -276,4 +278,59 @@ bool correlate_destination(struct correlate *c, struct slice queue_id, struct de
         .relay_ipv6 = slot->bits & 4,
     };
     return true;
+}
+
+/* --- over a restart -------------------------------------------------------------- */
+
+/* The sizes are part of the name: tables of others mean nothing here. */
+static const char *region(char name[64], const char *what, size_t sets, size_t size)
+{
+    snprintf(name, 64, "correlate %s %zux%zu", what, sets, size);
+    return name;
+}
+
+#define REGION(table, name)                                                                        \
+    region(name, #table, sizeof(c->table) / sizeof(c->table[0]), sizeof(c->table[0]))
+
+void correlate_save(const struct correlate *c, struct image_writer *out)
+{
+    char name[64];
+    image_put(out, "correlate serial", &c->serial, sizeof(c->serial));
+    image_put(out, REGION(recipients, name), c->recipients, sizeof(c->recipients));
+    image_put(out, REGION(messages, name), c->messages, sizeof(c->messages));
+    image_put(out, REGION(destinations, name), c->destinations, sizeof(c->destinations));
+}
+
+/* What may have been damaged must not lead out of a table. */
+static void mend(struct correlate *c)
+{
+    for (unsigned i = 0; i < MESSAGE_SETS * WAYS; i++) {
+        struct message *message = &c->messages[i / WAYS].ways[i % WAYS];
+        if (message->destination >= DESTINATION_SETS * WAYS)
+            message->destination = NO_DESTINATION;
+    }
+    for (unsigned i = 0; i < DESTINATION_SETS * WAYS; i++) {
+        struct slot *slot = &c->destinations[i / WAYS].ways[i % WAYS];
+        if (slot->domain_len + slot->host_len + slot->origin_len > DESTINATION_TEXT)
+            *slot = (struct slot){0};
+    }
+}
+
+void correlate_load(struct correlate *c, struct image_reader *in)
+{
+    char name[64];
+    bool whole =
+        image_fill(in, "correlate serial", &c->serial, sizeof(c->serial)) &&
+        image_fill(in, REGION(recipients, name), c->recipients, sizeof(c->recipients)) &&
+        image_fill(in, REGION(messages, name), c->messages, sizeof(c->messages)) &&
+        image_fill(in, REGION(destinations, name), c->destinations, sizeof(c->destinations));
+    if (whole) {
+        mend(c);
+        return;
+    }
+    /* One table without the others would answer wrongly. */
+    c->serial = 0;
+    memset(c->recipients, 0, sizeof(c->recipients));
+    memset(c->messages, 0, sizeof(c->messages));
+    memset(c->destinations, 0, sizeof(c->destinations));
 }

@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "mailvane/base/slice.h"
+#include "mailvane/base/image.h"
 
 #define CORRELATE_MESSAGES     16384 /* live messages; 16 bytes each */
 #define CORRELATE_RECIPIENTS   65536 /* deferred recipients; 4 bytes each */
@@ -42,6 +42,10 @@ struct destination {
 
 struct correlate *correlate_new(uint64_t seed);
 void correlate_free(struct correlate *c);
+
+/* To be known again after a restart, by a correlate of the same seed. */
+void correlate_save(const struct correlate *c, struct image_writer *out);
+void correlate_load(struct correlate *c, struct image_reader *in);
 
 /* This id's message will soon be born: what that takes is fetched into the cache meanwhile. */
 void correlate_expect(const struct correlate *c, struct slice queue_id);

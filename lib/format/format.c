@@ -61,6 +61,18 @@ void format_set_free(struct format_set *set)
     free(set);
 }
 
+void format_set_save(const struct format_set *set, struct image_writer *out)
+{
+    for (unsigned i = 0; i < FORMAT_COUNT; i++)
+        formats[i]->state_save(set->states[i], out);
+}
+
+void format_set_load(struct format_set *set, struct image_reader *in)
+{
+    for (unsigned i = 0; i < FORMAT_COUNT; i++)
+        formats[i]->state_load(set->states[i], in);
+}
+
 static struct memo claim(struct slice program)
 {
     struct memo memo = {.format = FORMAT_COUNT, .service = -1};

@@ -122,6 +122,18 @@ static void postfix_state_free(void *state)
     free(p);
 }
 
+static void postfix_state_save(const void *state, struct image_writer *out)
+{
+    const struct postfix *p = state;
+    correlate_save(p->correlate, out);
+}
+
+static void postfix_state_load(void *state, struct image_reader *in)
+{
+    struct postfix *p = state;
+    correlate_load(p->correlate, in);
+}
+
 /*
  * Short ids are upper-case hexadecimal, long ones digits and consonants
  * (postconf(5), enable_long_queue_ids): no English word is either.
@@ -385,5 +397,7 @@ const struct format format_postfix = {
     .claims = postfix_claims,
     .state_new = postfix_state_new,
     .state_free = postfix_state_free,
+    .state_save = postfix_state_save,
+    .state_load = postfix_state_load,
     .parse = postfix_parse,
 };

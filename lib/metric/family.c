@@ -80,7 +80,7 @@ static uint32_t find_or_add(struct family *f, const struct series_key *key, uint
     return f->count - 1;
 }
 
-union series_value *family_at(struct family *f, const struct series_key *key)
+struct series *family_series_at(struct family *f, const struct series_key *key)
 {
     uint32_t number = find_or_add(f, key, f->limit - f->reserve);
     struct series_key folded = *key;
@@ -97,7 +97,12 @@ union series_value *family_at(struct family *f, const struct series_key *key)
         number = find_or_add(f, &folded, f->limit);
     }
     bug_if(number == UINT32_MAX);
-    return family_series(f, number)->values;
+    return family_series(f, number);
+}
+
+union series_value *family_at(struct family *f, const struct series_key *key)
+{
+    return family_series_at(f, key)->values;
 }
 
 /* Adds a series' values to those of the same labels with `position` folded. */

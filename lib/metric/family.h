@@ -24,7 +24,7 @@ struct family {
     uint16_t *index; /* number + 1; 0 is free */
     char *series;
     struct series_key fold; /* DICT_OTHER where a label's value may be folded, else 0 */
-    uint64_t folded;        /* label sets that had to be folded */
+    uint64_t folded;        /* label sets that had to be folded, and were not reported yet */
     uint64_t *births;       /* series born so far, of all metrics; not owned */
 };
 
@@ -40,7 +40,9 @@ static inline struct series *family_series(const struct family *f, uint32_t numb
 /* Has a series fetched into the cache that will be counted soon. */
 void family_expect(const struct family *f, const struct series_key *key);
 
-/* The values of a series, which is made if need be; folded where there is no room. */
+/* A series, which is made if need be; folded where there is no room. */
+struct series *family_series_at(struct family *f, const struct series_key *key);
+/* Its values. */
 union series_value *family_at(struct family *f, const struct series_key *key);
 
 /* Empties the series whose label at `position` is marked (enum topn_mark, by value). */

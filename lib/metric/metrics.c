@@ -2,9 +2,8 @@
 
 #include <stdlib.h>
 
-#include "family.h"
 #include "mailvane/base/bug.h"
-#include "mailvane/metric/topn.h"
+#include "metrics_private.h"
 
 #define COUNT_ARGS(...) (sizeof((const int[]){__VA_ARGS__}) / sizeof(int))
 #define LABELS(...)     .label_count = COUNT_ARGS(__VA_ARGS__), .labels = {__VA_ARGS__}
@@ -55,20 +54,10 @@ static const struct buckets bucket_rows[METRIC_TYPES] = {
  * bounds lie in one octave [2^n, 2^(n+1)): the octave says how many bounds are below
  * it, and one comparison is left.
  */
-#define OCTAVES 64
-
 static unsigned octave_of(uint64_t value)
 {
     return 63 - (unsigned)__builtin_clzll(value | 1);
 }
-
-struct metrics {
-    uint8_t octaves[METRIC_TYPES][OCTAVES]; /* bounds below each octave */
-    struct dict dicts[LABEL_COUNT];         /* all but LABEL_DOMAIN's */
-    struct topn domains;
-    uint64_t births;
-    struct family families[METRIC_COUNT];
-};
 
 struct buckets metric_buckets(enum metric_type type)
 {
@@ -179,11 +168,8 @@ void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint6
 
 void metrics_set(struct metrics *m, enum metric id, struct series_key key, double value)
 {
-    union series_value *at = family_at(&m->families[id], &key);
-    if (metric_rows[id].type == COUNTER)
-        at->n = (uint64_t)value;
-    else
-        at->x = value;
+    bug_if(metric_rows[id].type == COUNTER);
+    family_at(&m->families[id], &key)->x = value;
 }
 
 union series_value *metrics_at(struct metrics *m, enum metric id, struct series_key key)
@@ -212,14 +198,15 @@ void metrics_observe(struct metrics *m, enum metric id, struct series_key key, u
 static void report_limits(struct metrics *m)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
-        const struct family *f = &m->families[i];
+        struct family *f = &m->families[i];
         /* Not of metrics whose label sets are known beforehand. */
         if (metric_rows[i].series < 512)
             continue;
         struct series_key key = {{metrics_label(m, LABEL_METRIC, slice_str(metric_rows[i].name))}};
         metrics_set(m, METRIC_SERIES, key, f->count);
         metrics_set(m, METRIC_SERIES_LIMIT, key, f->limit);
-        metrics_set(m, METRIC_SERIES_FOLDED, key, (double)f->folded);
+        metrics_add(m, METRIC_SERIES_FOLDED, key, f->folded);
+        f->folded = 0;
     }
 }
 

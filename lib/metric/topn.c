@@ -47,6 +47,21 @@ uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash)
     return number;
 }
 
+uint16_t topn_adopt(struct topn *topn, struct slice name, const struct topn_slot *slot)
+{
+    uint16_t number = dict_try(&topn->dict, name);
+    if (number <= DICT_OTHER)
+        return number;
+    struct topn_slot *own = &topn->slots[number];
+    bool shown = slot->shown && !own->shown && topn->shown < topn->limit;
+    topn->shown += shown;
+    topn->seen += slot->seen;
+    own->seen += slot->seen;
+    own->shown |= shown;
+    own->last = slot->last > own->last ? slot->last : own->last;
+    return number;
+}
+
 static int by_seen(const void *a, const void *b, void *arg)
 {
     const struct topn_slot *slots = arg;

@@ -175,13 +175,14 @@ static int by_last_write(const void *a, const void *b)
 
 typedef int (*compare_fn)(const void *a, const void *b);
 
-/* How compressed files are sorted: by their names where those are of one kind. */
+/* By their names where those are of one kind; what no rotation has named does not matter. */
 static compare_fn order_by(const struct order *orders, size_t count)
 {
     bool counted = true, dated = true;
     for (size_t i = 0; i < count; i++) {
-        counted &= orders[i].number >= 0;
-        dated &= orders[i].dated && is_number_or_date(orders[i].added);
+        counted &= !orders[i].dated;
+        dated &=
+            orders[i].added.len == 0 || (orders[i].dated && is_number_or_date(orders[i].added));
     }
     if (counted)
         return by_number;
@@ -208,17 +209,20 @@ static size_t part_compressed(struct order *orders, size_t count)
     return compressed;
 }
 
+/*
+ * Where names tell the order they tell it of all files, compressed or not. Else compressed
+ * ones are the older ones, and the others are sorted by when they were made.
+ */
 static void sort_orders(struct order *orders, size_t count)
 {
     size_t compressed = part_compressed(orders, count);
-    bool counted = true;
-    for (size_t i = compressed; i < count; i++)
-        counted &= !orders[i].dated;
-    if (compressed)
-        qsort(orders, compressed, sizeof(*orders), order_by(orders, compressed));
-    if (count > compressed)
-        qsort(orders + compressed, count - compressed, sizeof(*orders),
-              counted ? by_number : by_time);
+    compare_fn by = order_by(orders, count);
+    if (by == by_number || (compressed && by == by_date)) {
+        qsort(orders, count, sizeof(*orders), by);
+        return;
+    }
+    qsort(orders, compressed, sizeof(*orders), by_last_write);
+    qsort(orders + compressed, count - compressed, sizeof(*orders), by_time);
 }
 
 static void sort(struct siblings *siblings, const char *base)
@@ -227,7 +231,8 @@ static void sort(struct siblings *siblings, const char *base)
     struct sibling *sorted = must_calloc(siblings->count, sizeof(*sorted));
     for (size_t i = 0; i < siblings->count; i++)
         orders[i] = order_of(base, &siblings->items[i]);
-    sort_orders(orders, siblings->count);
+    if (siblings->count)
+        sort_orders(orders, siblings->count);
     for (size_t i = 0; i < siblings->count; i++)
         sorted[i] = *orders[i].sibling;
     if (siblings->count)

@@ -40,8 +40,9 @@ bool rotation_is_rotated(const char *base, const char *name);
 bool rotation_is_newer(const char *base, const struct sibling *a, const struct sibling *b);
 
 /*
- * The regular files beside base in dir: the compressed ones, then the others, each in the
- * order in which they were rotated, oldest first. False where the directory cannot be read.
+ * The regular files beside base in dir, in the order in which they were rotated, oldest
+ * first; where their names do not tell it, the compressed ones are taken for older. False
+ * where the directory cannot be read.
  */
 bool siblings_list(struct siblings *out, const char *dir, const char *base);
 /* One more at the end. */

@@ -21,24 +21,27 @@ struct driver {
     unsigned scrapes;
 };
 
-static unsigned write_landing(void *arg, struct strbuf *body)
+static unsigned write_landing(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     landing_write(body, "1.2.3", "/metrics");
     return 200;
 }
 
 /* Counts its own calls, which shows that a page is written when it is asked for. */
-static unsigned write_metrics(void *arg, struct strbuf *body)
+static unsigned write_metrics(void *arg, const struct http_request *request, struct strbuf *body)
 {
     struct driver *driver = arg;
+    (void)request;
     strbuf_addf(body, "scrapes_total %u\n", ++driver->scrapes);
     return 200;
 }
 
-static unsigned write_big(void *arg, struct strbuf *body)
+static unsigned write_big(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     static const char line[64] = "................................"
                                  "..............................\n";
     for (unsigned len = 0; len < BIG_BYTES; len += sizeof(line))
@@ -92,7 +95,8 @@ int main(int argc, char **argv)
     struct driver driver = {.timer = {.fn = serve, .arg = &driver}};
     const struct http_page pages[] = {
         {"/", LANDING_CONTENT_TYPE, write_landing, &driver},
-        {"/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics, &driver},
+        {"/metrics", "text/plain; version=0.0.4; charset=utf-8", write_metrics, &driver,
+         .kept = true},
         {"/big", "text/plain", write_big, &driver},
     };
     const struct logger log = {.level = LOG_LEVEL_INFO};
@@ -102,9 +106,12 @@ int main(int argc, char **argv)
         fputs("usage: http_driver ADDRESS\n", stderr);
         return 2;
     }
+    uint64_t connections = 0;
+    const struct http_options options = {
+        .pages = pages, .page_count = 3, .log = &log, .connections = &connections};
     driver.loop = loop_new(&err);
     if (driver.loop)
-        driver.http = http_new(argv[1], pages, 3, &log, &err);
+        driver.http = http_new(argv[1], &options, &err);
     if (driver.http)
         status = run(&driver, &err);
     if (status != 0)

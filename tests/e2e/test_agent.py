@@ -24,6 +24,8 @@ PATIENCE = 60  # seconds: only a limit, nothing is expected to take that long
 SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 MEMORY_GROWTH_KIB = 4096
+# Who is shown what there is; a scraper is shown what is new to it at 0 first.
+PERSON = "curl/7.88.1"
 
 
 class Skip(Exception):
@@ -118,9 +120,9 @@ class Agent:
     def is_ready(self):
         return self.get("/-/ready")[0] == 200
 
-    def request(self, method, path):
+    def request(self, method, path, agent=PERSON):
         client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        client.request(method, path)
+        client.request(method, path, headers={"User-Agent": agent})
         answer = client.getresponse()
         body = answer.read().decode("utf-8")
         client.close()
@@ -130,8 +132,8 @@ class Agent:
         status, _, body = self.request("GET", path)
         return status, body
 
-    def scrape(self):
-        status, body = self.get("/metrics")
+    def scrape(self, agent=PERSON, method="GET"):
+        status, _, body = self.request(method, "/metrics", agent)
         same(status, 200, "status of /metrics")
         return Samples(body)
 
@@ -198,6 +200,7 @@ class Place:
     def __init__(self, binary):
         self.binary = binary
         self.dir = os.path.realpath(tempfile.mkdtemp(prefix="mailvane-agent-"))
+        os.chmod(self.dir, 0o755)  # root's agent may become another user
         self.log = self.path("mail.log")
         self.agents = []
         self.lines = 0
@@ -363,6 +366,90 @@ def lines_that_are_not_understood_are_counted(place):
     same(int(samples.sum("mailvane_log_lines_total", outcome="malformed")), 1, "malformed")
     same(int(samples.sum("mailvane_log_long_lines_total")), 1, "lines that are too long")
     same(int(samples.sum("mailvane_deliveries_total")), 1, "deliveries")
+
+
+# --- scenarios: new series ------------------------------------------------------------------
+
+
+def refused(agent, who):
+    """The samples of the one series of 5.7.1, as a scraper is shown them."""
+    return [v for _, v in agent.scrape(who).having("mailvane_deliveries_total", {"dsn": "5.7.1"})]
+
+
+def a_new_series_is_born_at_zero(place):
+    place.write(0)
+    agent = place.start()
+    for who in ("first", "second"):
+        same(refused(agent, who), [], f"5.7.1 for the {who} scraper, before there was any")
+    place.write(3, dsn="5.7.1", status="bounced")
+    same(refused(agent, "first"), [0], "the first scraper, at once")
+    same(refused(agent, PERSON), [3], "a person")
+    place.write(1, dsn="5.7.1", status="bounced")
+    same(refused(agent, "first"), [4], "the first scraper, again")
+    same(agent.request("HEAD", "/metrics", "second")[0], 200, "HEAD")
+    same(refused(agent, "second"), [0], "the second scraper")
+    same(refused(agent, "second"), [4], "the second scraper, again")
+    # It comes for the first time, and 5.7.1 is as old as some seconds.
+    same(refused(agent, "third"), [0], "the third scraper")
+    same(refused(agent, "third"), [4], "the third scraper, again")
+    samples = agent.scrape()
+    same(samples.sum("mailvane_scrapers"), 3, "scrapers")
+    same(samples.sum("mailvane_scrapers_forgotten_total"), 0, "scrapers forgotten")
+
+
+def histograms_are_born_at_zero(place):
+    place.write(0)
+    agent = place.start()
+    agent.scrape("scraper")
+    place.write(2)
+    for want in (0, 2):
+        samples = agent.scrape("scraper")
+        for name in ("bucket", "sum", "count"):
+            rows = samples.having(f"mailvane_delivery_latency_seconds_{name}", {})
+            got = max(value for _, value in rows)
+            same(got, want, f"_{name} of the latency (each took 1 s)")
+
+
+def what_old_lines_made_is_not_new(place):
+    place.write(5, dsn="5.7.1", status="bounced")
+    agent = place.start("--from-start")
+    same(refused(agent, "scraper"), [5], "5.7.1 for a scraper that comes later")
+    domains = agent.scrape("another").sum("mailvane_domain_deliveries_total")
+    same(domains, 5, "deliveries by domain")
+    lines = agent.scrape("a third").sum("mailvane_log_lines_total")
+    same(lines, 5, "lines")
+
+
+def more_scrapers_than_are_remembered(place):
+    place.write(0)
+    agent = place.start()
+    for _ in range(2):
+        agent.scrape("regular")
+    for number in range(100):
+        agent.scrape(f"stranger {number}")
+    place.write(1, dsn="5.7.1", status="bounced")
+    same(refused(agent, "regular"), [0], "the one that comes regularly")
+    samples = agent.scrape()
+    same(samples.sum("mailvane_scrapers"), 16, "scrapers")
+    same(samples.sum("mailvane_scrapers_forgotten_total"), 85, "scrapers forgotten")
+
+
+def first_attempts_are_there_at_zero(place):
+    place.write(0)
+    for config, ip in (("", ""), ("sending_ips: { default: 192.0.2.1 }", "192.0.2.1")):
+        agent = place.start(config=f"sources: [{{ file: {place.log} }}]\n{config}")
+        samples = agent.scrape("scraper")
+        for provider, where in (("google", ip), ("other", ip), ("local", "")):
+            rows = samples.having(
+                "mailvane_first_attempts_total", {"provider": provider, "sending_ip": where}
+            )
+            got = sorted((labels["status"], value) for labels, value in rows)
+            want = [("bounced", 0), ("deferred", 0), ("sent", 0)]
+            same(got, want, f"totals of {provider} from {where!r}")
+    config = "sending_ips: { default: 192.0.2.1, map: { out-b: 192.0.2.2 } }"
+    agent = place.start(config=f"sources: [{{ file: {place.log} }}]\n{config}")
+    rows = agent.scrape("scraper").having("mailvane_first_attempts_total", {})
+    same(rows, [], "totals where addresses differ")
 
 
 # --- scenarios: HTTP ----------------------------------------------------------------------
@@ -611,7 +698,9 @@ SCENARIOS = [
     a_line_written_is_in_the_next_scrape, what_stood_there_before_is_not_counted,
     from_start_counts_what_stood_there, a_log_that_appears_later,
     half_a_line_is_counted_when_it_is_whole, rotation_by_rename, rotation_by_copytruncate,
-    a_glob_of_logs, lines_that_are_not_understood_are_counted, pages, refused_requests,
+    a_glob_of_logs, lines_that_are_not_understood_are_counted, a_new_series_is_born_at_zero,
+    histograms_are_born_at_zero, what_old_lines_made_is_not_new, more_scrapers_than_are_remembered,
+    first_attempts_are_there_at_zero, pages, refused_requests,
     another_telemetry_path, promtool_has_nothing_to_say, sigterm_and_sigint_end_it,
     sighup_does_not_end_it, a_port_in_use, bad_configurations, missing_configurations, bad_flags,
     unusable_listen_addresses, check_says_what_is_wrong, idle_means_asleep,

@@ -386,6 +386,9 @@ class Laggards:
         self.steady = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
         self.steady.connect()
         self.own = self.steady.sock.getsockname()
+        self.scraper = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+        self.ask(self.scraper, "/metrics")
+        self.known_by = self.scraper.sock.getsockname()
         self.trouble = None
         self.over = threading.Event()
         self.thread = threading.Thread(target=self.stay_busy, daemon=True)
@@ -403,11 +406,14 @@ class Laggards:
             except Exception as error:  # reported by check_steady
                 self.trouble = self.trouble or error
 
-    def ask_steady(self):
-        self.steady.request("GET", "/")
-        answer = self.steady.getresponse()
+    def ask(self, client, path):
+        client.request("GET", path)
+        answer = client.getresponse()
         answer.read()
-        same(answer.status, 200, "steady")
+        same(answer.status, 200, path)
+
+    def ask_steady(self):
+        self.ask(self.steady, "/")
         assert self.steady.sock and self.steady.sock.getsockname() == self.own, "was closed"
 
     def check_silent(self):
@@ -432,6 +438,14 @@ class Laggards:
             raise self.trouble
         self.ask_steady()
         self.steady.close()
+
+
+    def check_scraper(self):
+        """Silent for longer than others may be, between two requests for a page that is kept."""
+        time.sleep(max(0, self.started + REQUEST + 5 - time.monotonic()))
+        self.ask(self.scraper, "/metrics")
+        same(self.scraper.sock and self.scraper.sock.getsockname(), self.known_by, "its connection")
+        self.scraper.close()
 
 
 def other_addresses(driver):
@@ -499,6 +513,7 @@ def main():
         ("silent_clients_are_ended", laggards.check_silent),
         ("dripping_client_is_ended", laggards.check_dripping),
         ("steady_client_stays", laggards.check_steady),
+        ("silent_scraper_keeps_its_connection", laggards.check_scraper),
         ("quiet_end", lambda: same(server.stop(), (0, ""), "status and stderr")),
         ("patient_end", lambda: same(patient.stop(), (0, ""), "status and stderr")),
     ]

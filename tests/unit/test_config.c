@@ -51,6 +51,9 @@ static void expect_defaults(const char *name, const struct config *config)
     expect_text(name, config->log_level, "info");
     expect_text(name, config->log_format, "logfmt");
     expect_number(name, config->check_interval, 60);
+    expect_number(name, config->sandbox, true);
+    expect_number(name, (long)config->sandbox_path_count, 0);
+    expect_text(name, config->user, NULL);
 }
 
 /* Files that say nothing: the defaults hold. */
@@ -96,7 +99,11 @@ static const char every_key[] = "sources:\n"
                                 "log:\n"
                                 "  level: debug\n"
                                 "  format: json\n"
-                                "check_interval: 86400\n";
+                                "check_interval: 86400\n"
+                                "sandbox: false\n"
+                                "sandbox_paths: [/srv, /data/logs]\n"
+                                "user: watcher\n"
+                                "state: /var/lib/x/state.db\n";
 
 static void expect_sources(const struct config *config)
 {
@@ -140,6 +147,11 @@ static void reads_every_key(void **state)
     expect_text("level", config.log_level, "debug");
     expect_text("format", config.log_format, "json");
     expect_number("check_interval", config.check_interval, 86400);
+    expect_text("state", config.state, "/var/lib/x/state.db");
+    expect_number("sandbox", config.sandbox, false);
+    expect_number("sandbox_paths", (long)config.sandbox_path_count, 2);
+    expect_text("second of sandbox_paths", config.sandbox_paths[1], "/data/logs");
+    expect_text("user", config.user, "watcher");
     config_release(&config);
 }
 
@@ -188,6 +200,10 @@ static const struct mistake {
     {"past a day", "check_interval: 86401\n", INTERVAL "\"86401\""},
     {"past 64 bits", "check_interval: 18446744073709551617\n", INTERVAL "\"18446744073709551617\""},
     {"mapping for a number", "check_interval: {a: b}\n", INTERVAL "a mapping"},
+    {"no truth value", "sandbox: yes\n",
+     "c.yml:1:10: sandbox must be true or false, not \"yes\""},
+    {"quoted truth value", "sandbox: \"false\"\n",
+     "c.yml:1:10: sandbox must be true or false, not \"false\""},
     {"no section", "web: [a]\n", "c.yml:1:6: web must be a mapping, not a list"},
     {"text for a list", "providers: /x.tsv\n",
      "c.yml:1:12: providers must be a list of file paths, not \"/x.tsv\""},
@@ -238,7 +254,6 @@ static const struct mistake {
     {"trusted_authserv_ids", "trusted_authserv_ids: []\n",
      "c.yml:1:1: trusted_authserv_ids" NOT_YET},
     {"queue", "log: {}\nqueue:\n  - postfix: /var/spool/postfix\n", "c.yml:2:1: queue" NOT_YET},
-    {"state", "state: /x\n", "c.yml:1:1: state" NOT_YET},
     {"web.config_file", "web:\n  config_file: /x\n", "c.yml:2:3: web.config_file" NOT_YET},
     {"journal", "sources:\n  - journal: {units: [a]}\n", "c.yml:2:5: sources[].journal" NOT_YET},
     {"mail", "sources:\n  - mail: /var/mail/new\n", "c.yml:2:5: sources[].mail" NOT_YET},

@@ -190,49 +190,119 @@ static void test_clients_full(void **state)
     assert_ptr_equal(http_clients_add(&clients, -1, 0), last);
 }
 
+/* The longer wait is for a few, and for the wait alone. */
+static void test_clients_kept(void **state)
+{
+    (void)state;
+    static struct http_clients clients;
+    const int64_t request = HTTP_REQUEST_SECONDS * 1000, kept = HTTP_KEPT_SECONDS * 1000;
+    struct http_client *all[HTTP_KEPT_MAX + 1];
+    for (int i = 0; i < HTTP_KEPT_MAX; i++) {
+        all[i] = http_clients_add(&clients, -1, 0);
+        http_clients_done(&clients, all[i], 1000 + i);
+        http_clients_keep(&clients, all[i]);
+    }
+    assert_int_equal(http_clients_wait_ms(&clients, 2000), 1000 + kept - 2000);
+    /* One asks, and has as long for its answer as anybody. */
+    http_clients_ask(all[3], 5000);
+    assert_int_equal(http_clients_wait_ms(&clients, 5000), request);
+    http_clients_answer(&clients, all[3], 1);
+    http_clients_done(&clients, all[3], 6000);
+    http_clients_keep(&clients, all[3]);
+    assert_int_equal(http_clients_wait_ms(&clients, 6000), 1000 + kept - 6000);
+    /* One more than there may be: the one that waits longest has the usual time again. */
+    all[HTTP_KEPT_MAX] = http_clients_add(&clients, -1, 7000);
+    http_clients_done(&clients, all[HTTP_KEPT_MAX], 7000);
+    http_clients_keep(&clients, all[HTTP_KEPT_MAX]);
+    assert_false(all[0]->kept);
+    assert_int_equal(http_clients_wait_ms(&clients, 7000), 1000 + request - 7000);
+    http_clients_drop(&clients, all[0]);
+    assert_int_equal(http_clients_wait_ms(&clients, 7000), 1001 + kept - 7000);
+}
+
 static int page_calls;
 
-static unsigned write_count(void *arg, struct strbuf *body)
+static unsigned write_count(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     strbuf_addf(body, "calls %d\n", ++page_calls);
     return 200;
 }
 
-static unsigned write_nothing(void *arg, struct strbuf *body)
+static unsigned write_nothing(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     (void)body;
     return 200;
 }
 
-static unsigned write_not_ready(void *arg, struct strbuf *body)
+static unsigned write_not_ready(void *arg, const struct http_request *request, struct strbuf *body)
 {
+    (void)request;
     strbuf_add_str(body, arg);
     return 503;
 }
 
-static unsigned write_big(void *arg, struct strbuf *body)
+static unsigned write_big(void *arg, const struct http_request *request, struct strbuf *body)
 {
     (void)arg;
+    (void)request;
     static const char zeros[1 << 20];
     for (int i = 0; i < 16; i++)
         strbuf_add(body, zeros, sizeof(zeros));
     return 200;
 }
 
+/* What a page is told, as a page. */
+static unsigned write_facts(void *arg, const struct http_request *request, struct strbuf *body)
+{
+    (void)arg;
+    strbuf_addf(body, "%s %llu [%.*s] [%.*s] [%.*s]\n", request->head ? "HEAD" : "GET",
+                (unsigned long long)request->connection, SLICE_ARG(request->peer),
+                SLICE_ARG(request->user_agent), SLICE_ARG(request->query));
+    return 200;
+}
+
 static const struct http_page pages[] = {
-    {"/count", "text/plain; version=0.0.4; charset=utf-8", write_count, NULL},
-    {"/empty", "text/plain", write_nothing, NULL},
-    {"/ready", "text/plain", write_not_ready, (void *)(uintptr_t) "reading\n"},
-    {"/big", "application/octet-stream", write_big, NULL},
+    {"/count", "text/plain; version=0.0.4; charset=utf-8", write_count, NULL, false},
+    {"/empty", "text/plain", write_nothing, NULL, false},
+    {"/ready", "text/plain", write_not_ready, (void *)(uintptr_t) "reading\n", false},
+    {"/big", "application/octet-stream", write_big, NULL, false},
+    {"/facts", "text/plain", write_facts, NULL, true},
+};
+
+/* What the servers of a test said of their connections: "answered 1, closed 1, ". */
+static struct strbuf said;
+static uint64_t connections;
+
+static void on_answered(void *arg, uint64_t connection, bool whole)
+{
+    strbuf_addf(arg, "%s %llu, ", whole ? "answered" : "broken", (unsigned long long)connection);
+}
+
+static void on_closed(void *arg, uint64_t connection)
+{
+    strbuf_addf(arg, "closed %llu, ", (unsigned long long)connection);
+}
+
+static const struct http_options options = {
+    .pages = pages,
+    .page_count = COUNT(pages),
+    .connections = &connections,
+    .answered = on_answered,
+    .closed = on_closed,
+    .arg = &said,
 };
 
 static int setup_http(void **state)
 {
     struct error err = {{0}};
     page_calls = 0;
-    *state = http_new("127.0.0.1:0", pages, COUNT(pages), NULL, &err);
+    connections = 0;
+    strbuf_reset(&said);
+    *state = http_new("127.0.0.1:0", &options, &err);
     if (!*state)
         fail_msg("%s", err.text);
     return 0;
@@ -241,6 +311,7 @@ static int setup_http(void **state)
 static int teardown_http(void **state)
 {
     http_free(*state);
+    strbuf_release(&said);
     return 0;
 }
 
@@ -403,6 +474,152 @@ static void test_keep_alive(void **state)
     close(fd);
 }
 
+struct fact_case {
+    const char *name;
+    const char *request;
+    const char *ends; /* how the answer ends */
+};
+
+/* Each has a connection of its own; that is the number. */
+static const struct fact_case fact_cases[] = {
+    {"no more than there has to be", "GET /facts HTTP/1.1\r\nHost: a\r\n" END,
+     "GET 1 [127.0.0.1] [] []\n"},
+    {"User-Agent", "GET /facts HTTP/1.1\r\nHost: a\r\nuser-agent: Prometheus/2.42.0\r\n" END,
+     "GET 2 [127.0.0.1] [Prometheus/2.42.0] []\n"},
+    {"query", "GET /facts?a=b&c HTTP/1.1\r\nHost: a\r\n" END, "GET 3 [127.0.0.1] [] [a=b&c]\n"},
+    {"query with escapes", "GET /facts?%61=%00&b= HTTP/1.1\r\nHost: a\r\n" END,
+     "GET 4 [127.0.0.1] [] [%61=%00&b=]\n"},
+    {"empty query, and not the last one", "GET /facts? HTTP/1.1\r\nHost: a\r\n" END,
+     "GET 5 [127.0.0.1] [] []\n"},
+    {"two requests on one connection",
+     "GET /facts?x HTTP/1.1\r\nHost: a\r\n\r\nGET /facts?y HTTP/1.1\r\nHost: a\r\n" END,
+     "GET 6 [127.0.0.1] [] [y]\n"},
+    {"absolute form", "GET http://a/facts?z HTTP/1.1\r\nHost: a\r\n" END,
+     "GET 7 [127.0.0.1] [] [z]\n"},
+};
+
+static void test_request_facts(void **state)
+{
+    for (size_t i = 0; i < COUNT(fact_cases); i++) {
+        struct strbuf got = STRBUF_INIT;
+        ask(*state, fact_cases[i].request, &got);
+        if (!slice_ends(strbuf_slice(&got), slice_str(fact_cases[i].ends)))
+            fail_msg("%s: got \"%s\", want the end \"%s\"", fact_cases[i].name, got.buf,
+                     fact_cases[i].ends);
+        strbuf_release(&got);
+    }
+}
+
+/* A HEAD of a page is as long as its GET, but for the word. */
+static void test_head_is_told(void **state)
+{
+    struct strbuf got = STRBUF_INIT;
+    ask(*state, "HEAD /facts HTTP/1.1\r\nHost: a\r\n" END, &got);
+    char want[64];
+    snprintf(want, sizeof(want), "\r\nContent-Length: %zu\r\n",
+             strlen("HEAD 1 [127.0.0.1] [] []\n"));
+    assert_non_null(strstr(got.buf, want));
+    strbuf_release(&got);
+}
+
+static void expect_said(const char *want)
+{
+    strbuf_add_str(&said, "");
+    assert_string_equal(said.buf, want);
+}
+
+static void turns(struct http *http)
+{
+    for (int i = 0; i < 20; i++)
+        turn(http);
+}
+
+/* Pages are told of, refusals are not, and every connection ends once. */
+static void test_connections_are_told(void **state)
+{
+    struct http *http = *state;
+    int first = dial_from(http, 1), second = dial_from(http, 2);
+    const char *paths[] = {"/facts", "/none", "/empty"};
+    for (int i = 0; i < 3; i++) {
+        char request[64];
+        struct strbuf got = STRBUF_INIT;
+        snprintf(request, sizeof(request), "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", paths[i]);
+        send_text(first, request);
+        receive(http, first, &got, 100);
+        strbuf_release(&got);
+    }
+    turns(http);
+    expect_said("answered 1, answered 1, ");
+    close(second);
+    turns(http);
+    expect_said("answered 1, answered 1, closed 2, ");
+    close(first);
+    turns(http);
+    expect_said("answered 1, answered 1, closed 2, closed 1, ");
+}
+
+/* Who goes before the end of an answer did not get it. */
+static void test_broken_answer_is_told(void **state)
+{
+    struct http *http = *state;
+    struct strbuf got = STRBUF_INIT;
+    int fd = dial_from(http, 1);
+    send_text(fd, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+    receive(http, fd, &got, 1);
+    strbuf_release(&got);
+    close(fd);
+    turns(http);
+    expect_said("broken 1, closed 1, ");
+}
+
+/* Two servers of a process give no number twice; the end of a server ends its connections. */
+static void test_two_servers(void **state)
+{
+    struct error err = {{0}};
+    struct http *other = http_new("127.0.0.1:0", &options, &err);
+    assert_non_null(other);
+    int first = dial_from(*state, 1), second = dial_from(other, 1);
+    turns(*state);
+    turns(other);
+    struct strbuf got = STRBUF_INIT;
+    send_text(second, "GET /facts HTTP/1.1\r\nHost: a\r\n\r\n");
+    receive(other, second, &got, 100);
+    assert_non_null(strstr(got.buf, "GET 2 [127.0.0.1]"));
+    strbuf_release(&got);
+    turns(other);
+    http_free(other);
+    expect_said("answered 2, closed 2, ");
+    close(first);
+    close(second);
+}
+
+static void test_client_names(void **state)
+{
+    static const struct {
+        const char *address, *want;
+    } rows[] = {
+        {"192.0.2.7", "192.0.2.7"},
+        {"::ffff:192.0.2.7", "192.0.2.7"},
+        {"2001:db8::7", "2001:db8::7"},
+        {"::1", "::1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct http_client client = {.peer = "before"};
+        struct sockaddr_in v4 = {.sin_family = AF_INET};
+        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+        bool six = strchr(rows[i].address, ':');
+        assert_int_equal(inet_pton(six ? AF_INET6 : AF_INET, rows[i].address,
+                                   six ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr),
+                         1);
+        http_client_name(&client, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4);
+        assert_string_equal(client.peer, rows[i].want);
+    }
+    struct http_client client = {.peer = "before"};
+    http_client_name(&client, &(struct sockaddr){.sa_family = AF_UNIX});
+    assert_string_equal(client.peer, "");
+}
+
 static void test_big_page(void **state)
 {
     struct strbuf got = STRBUF_INIT;
@@ -537,7 +754,7 @@ static void test_port_in_use(void **state)
     char address[32], want[96];
     struct error err = {{0}};
     snprintf(address, sizeof(address), "127.0.0.1:%u", (unsigned)http_port(*state));
-    assert_null(http_new(address, pages, COUNT(pages), NULL, &err));
+    assert_null(http_new(address, &options, &err));
     snprintf(want, sizeof(want), "cannot listen on %s: Address already in use", address);
     assert_string_equal(err.text, want);
 }
@@ -558,6 +775,13 @@ int main(void)
         cmocka_unit_test(test_clients_deadline),
         cmocka_unit_test(test_clients_memory),
         cmocka_unit_test(test_clients_full),
+        cmocka_unit_test(test_clients_kept),
+        cmocka_unit_test(test_client_names),
+        http_test(test_request_facts),
+        http_test(test_head_is_told),
+        http_test(test_connections_are_told),
+        http_test(test_broken_answer_is_told),
+        http_test(test_two_servers),
         http_test(test_requests),
         http_test(test_keep_alive),
         http_test(test_big_page),

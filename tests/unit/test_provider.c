@@ -280,6 +280,29 @@ static void test_slices_stay(void **state)
     providers_free(providers);
 }
 
+/* Every name once, the user's behind the built-in ones. */
+static void test_names(void **state)
+{
+    struct providers *providers = providers_new(1);
+    (void)state;
+    size_t built_in = provider_count(providers);
+    assert_true(built_in > 100);
+    load_ok(providers, "google\tmx.example.com\nexample-a\t.a.example\nexample-a\t.b.example\n"
+                       "example-b\t=c.example\n");
+    assert_int_equal(provider_count(providers), built_in + 2);
+    expect(provider_name(providers, built_in), "new", "the first", "example-a");
+    expect(provider_name(providers, built_in + 1), "new", "the second", "example-b");
+    unsigned google = 0, other = 0;
+    for (size_t i = 0; i < provider_count(providers); i++) {
+        assert_true(provider_is_known(providers, provider_name(providers, i)));
+        google += slice_eq(provider_name(providers, i), SLICE("google"));
+        other += slice_eq(provider_name(providers, i), SLICE("other"));
+    }
+    assert_int_equal(google, 1);
+    assert_int_equal(other, 1);
+    providers_free(providers);
+}
+
 static void test_limit_of_rows(void **state)
 {
     (void)state;
@@ -408,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_longest_domain),
         cmocka_unit_test(test_cache),
         cmocka_unit_test(test_slices_stay),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_limit_of_rows),
         cmocka_unit_test(test_limit_of_names),
         cmocka_unit_test(test_prefixes),

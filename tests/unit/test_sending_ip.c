@@ -133,6 +133,31 @@ static void needs_no_nul(void **state)
     sending_ips_free(ips);
 }
 
+/* An address that depends on who wrote the line; services without one are no reason. */
+static void tells_whether_they_differ(void **state)
+{
+    static const struct {
+        const char *name, *text;
+        bool want;
+    } rows[] = {
+        {"nothing known", "check_interval: 60\n", false},
+        {"a default", "sending_ips: {default: 192.0.2.1}\n", false},
+        {"a map", "sending_ips: {map: {a: 192.0.2.1}}\n", true},
+        {"a map of IPv6", "sending_ips: {default: 192.0.2.1, map: {a: \"2001:db8::1\"}}\n", true},
+        {"services with addresses",
+         "sending_ips: {postfix: [tests/data/postfix-config/main/mta]}\n", true},
+    };
+    (void)state;
+    for (unsigned i = 0; i < LEN(rows); i++) {
+        struct sending_ips *ips = sending_ips_new(SEED);
+        assert_false(sending_ips_differ(ips));
+        rebuild_ok(ips, rows[i].text);
+        if (sending_ips_differ(ips) != rows[i].want)
+            fail_msg("%s: got %d, want %d", rows[i].name, !rows[i].want, rows[i].want);
+        sending_ips_free(ips);
+    }
+}
+
 static void holds_many(void **state)
 {
     (void)state;
@@ -193,7 +218,12 @@ static void rereads_and_keeps(void **state)
     expect_ip(ips, "first", "postfix", false, "192.0.2.1");
     write_file(dir, "main.cf", "smtp_bind_address = 192.0.2.2\n");
     expect_ip(ips, "not yet read", "postfix", false, "192.0.2.1");
+    write_file(dir, "main.cf", "inet_interfaces = all\n");
     rebuild_ok(ips, with);
+    assert_false(sending_ips_differ(ips)); /* services, but none with an address */
+    write_file(dir, "main.cf", "smtp_bind_address = 192.0.2.2\n");
+    rebuild_ok(ips, with);
+    assert_true(sending_ips_differ(ips));
     expect_ip(ips, "read again", "postfix", false, "192.0.2.2");
     remove_file(dir, "master.cf");
     assert_int_equal(rebuild(ips, without, &err), -1);
@@ -214,6 +244,7 @@ int main(void)
         cmocka_unit_test(gives_the_first_that_applies),
         cmocka_unit_test(gives_nothing_it_does_not_know),
         cmocka_unit_test(needs_no_nul),
+        cmocka_unit_test(tells_whether_they_differ),
         cmocka_unit_test(holds_many),
         cmocka_unit_test(rereads_and_keeps),
     };

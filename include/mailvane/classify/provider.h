@@ -46,6 +46,9 @@ int providers_load_text(struct providers *providers, const char *name, struct sl
 
 /* Is this the name of a provider that the tables know? */
 bool provider_is_known(const struct providers *providers, struct slice name);
+/* All names that the tables know, from 0, the built-in ones first; one of them is "other". */
+size_t provider_count(const struct providers *providers);
+struct slice provider_name(const struct providers *providers, size_t number);
 /* The provider of an MX host (any case, with or without the last dot); "other" if none. */
 struct slice provider_of_host(struct providers *providers, struct slice host);
 /* The provider of a recipient domain (as base/domain.h makes it); "other" if none. */

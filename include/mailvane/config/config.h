@@ -53,6 +53,11 @@ struct config {
     char *log_level;
     char *log_format;
     long check_interval; /* seconds between two safety looks at followed files */
+    bool sandbox;
+    char **sandbox_paths; /* may be read, besides what everything above names */
+    size_t sandbox_path_count;
+    char *user; /* NULL: the usual one, if there is one */
+    char *state; /* NULL: nothing is kept over a restart */
 };
 
 /* Defaults only. */

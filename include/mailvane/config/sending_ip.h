@@ -39,6 +39,9 @@ int sending_ips_rebuild(struct sending_ips *ips, const struct config *config, st
 struct slice sending_ip_of(const struct sending_ips *ips, struct slice syslog_name,
                            bool relay_is_ipv6);
 
+/* Whether the address depends on who wrote the line, as far as any is known. */
+bool sending_ips_differ(const struct sending_ips *ips);
+
 /* What the last successful rebuild found: its dirs are to be watched for changes. */
 const struct postfix_cf *sending_ips_postfix(const struct sending_ips *ips);
 

@@ -13,6 +13,7 @@
 #ifndef MAILVANE_FORMAT_FORMAT_H
 #define MAILVANE_FORMAT_FORMAT_H
 
+#include "mailvane/base/image.h"
 #include "mailvane/event/event.h"
 #include "mailvane/line/envelope.h"
 
@@ -23,6 +24,9 @@ struct format {
     int (*claims)(struct slice program);
     void *(*state_new)(uint64_t seed);
     void (*state_free)(void *state);
+    /* What of it must be known again after a restart; its seed is the same then. */
+    void (*state_save)(const void *state, struct image_writer *out);
+    void (*state_load)(void *state, struct image_reader *in);
     enum outcome (*parse)(void *state, int service, const struct envelope *env, struct event *out);
 };
 
@@ -43,6 +47,8 @@ struct format_set;
 
 struct format_set *format_set_new(uint64_t seed);
 void format_set_free(struct format_set *set);
+void format_set_save(const struct format_set *set, struct image_writer *out);
+void format_set_load(struct format_set *set, struct image_reader *in);
 
 /*
  * Parses a line with the format that claims it, or with `only` unless that is

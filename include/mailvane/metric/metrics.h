@@ -12,6 +12,7 @@
 #ifndef MAILVANE_METRIC_METRICS_H
 #define MAILVANE_METRIC_METRICS_H
 
+#include "mailvane/base/image.h"
 #include "mailvane/metric/dict.h"
 
 #define METRIC(constant, name, type, series, labels, help) METRIC_##constant,
@@ -120,7 +121,14 @@ uint64_t metrics_expect_domain(const struct metrics *m, struct slice domain);
 void metrics_expect(const struct metrics *m, enum metric id, const struct series_key *key);
 
 void metrics_add(struct metrics *m, enum metric id, struct series_key key, uint64_t n);
-/* Gauges, and counters whose value is kept elsewhere. */
+/* Adds what a total that is kept elsewhere has grown by; *told is what was told of it before. */
+static inline void metrics_add_growth(struct metrics *m, enum metric id, struct series_key key,
+                                      uint64_t total, uint64_t *told)
+{
+    metrics_add(m, id, key, total - *told);
+    *told = total;
+}
+/* Gauges, and counters that are no whole numbers. */
 void metrics_set(struct metrics *m, enum metric id, struct series_key key, double value);
 /* A value in parts of the histogram's unit. */
 void metrics_observe(struct metrics *m, enum metric id, struct series_key key, uint64_t parts);
@@ -146,6 +154,14 @@ void metrics_settle(struct metrics *m, int64_t now, bool final);
  * remembers this count knows later which series are new to him.
  */
 uint64_t metrics_births(const struct metrics *m);
+
+/*
+ * Counters, histograms and the tracked domains, to be known again after a restart; gauges are
+ * found out anew. metrics_load adds what was saved to what is there; where that is damaged it
+ * is false and nothing was taken. What a smaller limit leaves no room for is folded.
+ */
+void metrics_save(const struct metrics *m, struct image_writer *out);
+bool metrics_load(struct metrics *m, struct image_reader *in);
 
 /* A series as a reader sees it; borrowed until something is counted. */
 struct series_view {

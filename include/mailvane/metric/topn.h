@@ -60,6 +60,9 @@ uint64_t topn_expect(const struct topn *topn, struct slice name);
 /* Counts a name and gives its number; 0: the table is full, topn_prune is due. */
 uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash);
 
+/* Takes a name over from another table; its number here, 0 where there is no room. */
+uint16_t topn_adopt(struct topn *topn, struct slice name, const struct topn_slot *slot);
+
 /* Marks what is let go to make room (EVICT). The caller applies the marks, then calls topn_forget.
  */
 void topn_prune(struct topn *topn);

@@ -1,0 +1,213 @@
+/*
+ * The metrics as an image: each label's values as they lie in its dictionary, each metric's
+ * series as they lie in its table. Numbers of label values mean something within one image
+ * only: whoever loads it translates them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mailvane/base/bug.h"
+#include "metrics_private.h"
+
+#define NAME_BIRTHS "births"
+#define NAME_SLOTS  "domains"
+
+/* From numbers of the image to numbers here. */
+struct translation {
+    uint32_t count[LABEL_COUNT];
+    uint16_t *numbers[LABEL_COUNT];
+};
+
+static bool is_kept(enum metric id)
+{
+    return metric_rows[id].type != GAUGE && metric_rows[id].type != COUNTER_FLOAT;
+}
+
+static const struct dict *dict_of(const struct metrics *m, enum label label)
+{
+    return label == LABEL_DOMAIN ? &m->domains.dict : &m->dicts[label];
+}
+
+static const char *label_region(char name[IMAGE_NAME_MAX + 1], enum label label)
+{
+    snprintf(name, IMAGE_NAME_MAX + 1, "label %s", label_names[label]);
+    return name;
+}
+
+/* The name holds the labels and the number of values: with others it is another stretch. */
+static const char *series_region(char name[IMAGE_NAME_MAX + 1], const struct metrics *m,
+                                 enum metric id)
+{
+    const struct metric_row *row = &metric_rows[id];
+    size_t len = (size_t)snprintf(name, IMAGE_NAME_MAX + 1, "series %s x%u", row->name,
+                                  m->families[id].width);
+    for (unsigned i = 0; i < row->label_count && len < IMAGE_NAME_MAX; i++)
+        len += (size_t)snprintf(name + len, IMAGE_NAME_MAX + 1 - len, " %s",
+                                label_names[row->labels[i]]);
+    return name;
+}
+
+void metrics_save(const struct metrics *m, struct image_writer *out)
+{
+    char name[IMAGE_NAME_MAX + 1];
+    image_put(out, NAME_BIRTHS, &m->births, sizeof(m->births));
+    for (unsigned i = 0; i < LABEL_COUNT; i++) {
+        const struct dict *dict = dict_of(m, (enum label)i);
+        image_put(out, label_region(name, (enum label)i), dict->values,
+                  dict->count * sizeof(*dict->values));
+    }
+    image_put(out, NAME_SLOTS, m->domains.slots, m->domains.dict.count * sizeof(*m->domains.slots));
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        const struct family *f = &m->families[i];
+        if (is_kept((enum metric)i))
+            image_put(out, series_region(name, m, (enum metric)i), f->series,
+                      (size_t)f->count * f->stride);
+    }
+}
+
+/* --- is it whole? -------------------------------------------------------------- */
+
+static bool count_labels(struct image_reader *in, uint32_t count[LABEL_COUNT])
+{
+    char name[IMAGE_NAME_MAX + 1];
+    for (unsigned i = 0; i < LABEL_COUNT; i++) {
+        struct slice bytes = image_get(in, label_region(name, (enum label)i));
+        if (bytes.len % sizeof(struct dict_value) ||
+            bytes.len / sizeof(struct dict_value) > UINT16_MAX)
+            return false;
+        count[i] = (uint32_t)(bytes.len / sizeof(struct dict_value));
+    }
+    struct slice slots = image_get(in, NAME_SLOTS);
+    return slots.len == count[LABEL_DOMAIN] * sizeof(struct topn_slot);
+}
+
+static struct series_key key_at(struct slice bytes, size_t at)
+{
+    struct series_key key;
+    memcpy(&key, bytes.ptr + at, sizeof(key));
+    return key;
+}
+
+/* Every series has labels that the image knows, and none where the metric has none. */
+static bool check_series(const struct metrics *m, enum metric id, struct slice bytes,
+                         const uint32_t count[LABEL_COUNT])
+{
+    const struct metric_row *row = &metric_rows[id];
+    const struct family *f = &m->families[id];
+    if (bytes.len % f->stride)
+        return false;
+    for (size_t at = 0; at < bytes.len; at += f->stride) {
+        struct series_key key = key_at(bytes, at);
+        for (unsigned i = 0; i < METRIC_LABELS_MAX; i++) {
+            if (i < row->label_count ? key.value[i] >= count[row->labels[i]] : key.value[i] != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool check_image(const struct metrics *m, struct image_reader *in,
+                        uint32_t count[LABEL_COUNT])
+{
+    char name[IMAGE_NAME_MAX + 1];
+    bool good = count_labels(in, count);
+    for (unsigned i = 0; i < METRIC_COUNT && good; i++) {
+        if (is_kept((enum metric)i))
+            good = check_series(m, (enum metric)i,
+                                image_get(in, series_region(name, m, (enum metric)i)), count);
+    }
+    return good;
+}
+
+/* --- taking it over ------------------------------------------------------------- */
+
+static struct slice text_at(struct slice values, uint32_t number)
+{
+    const struct dict_value *value = (const struct dict_value *)(const void *)values.ptr + number;
+    return slice_of(value->text, value->len);
+}
+
+static struct topn_slot slot_at(struct slice slots, uint32_t number)
+{
+    const char *bytes = slots.ptr + number * sizeof(struct topn_slot);
+    struct topn_slot slot = {0};
+    memcpy(&slot.seen, bytes + offsetof(struct topn_slot, seen), sizeof(slot.seen));
+    memcpy(&slot.last, bytes + offsetof(struct topn_slot, last), sizeof(slot.last));
+    slot.shown = bytes[offsetof(struct topn_slot, shown)] != 0;
+    return slot;
+}
+
+static uint16_t adopt_domain(struct metrics *m, struct slice name, const struct topn_slot *slot)
+{
+    uint16_t number = topn_adopt(&m->domains, name, slot);
+    return number ? number : DICT_OTHER;
+}
+
+/* A number without a text was free, but for that of the empty value. */
+static void translate(struct metrics *m, struct image_reader *in, enum label label,
+                      struct translation *t)
+{
+    char name[IMAGE_NAME_MAX + 1];
+    uint32_t count = t->count[label];
+    struct topn_slot *slots = NULL;
+    if (label == LABEL_DOMAIN) {
+        struct slice bytes = image_get(in, NAME_SLOTS);
+        slots = must_calloc(count, sizeof(*slots));
+        for (uint32_t i = 0; i < count; i++)
+            slots[i] = slot_at(bytes, i);
+    }
+    struct slice values = image_get(in, label_region(name, label));
+    t->numbers[label] = must_calloc(count, sizeof(uint16_t));
+    for (uint32_t i = DICT_OTHER; i < count; i++) {
+        struct slice text = text_at(values, i);
+        uint16_t number = DICT_OTHER;
+        if (text.len && i > DICT_OTHER)
+            number = slots ? adopt_domain(m, text, &slots[i]) : metrics_label(m, label, text);
+        t->numbers[label][i] = number;
+    }
+    free(slots);
+}
+
+static void add_series(struct metrics *m, enum metric id, struct slice bytes,
+                       const struct translation *t)
+{
+    const struct metric_row *row = &metric_rows[id];
+    struct family *f = &m->families[id];
+    for (size_t at = 0; at < bytes.len; at += f->stride) {
+        const char *from = bytes.ptr + at;
+        struct series_key key = key_at(bytes, at);
+        uint64_t born, value;
+        for (unsigned i = 0; i < row->label_count; i++)
+            key.value[i] = t->numbers[row->labels[i]][key.value[i]];
+        struct series *series = family_series_at(f, &key);
+        memcpy(&born, from + offsetof(struct series, born), sizeof(born));
+        series->born = born < series->born ? born : series->born;
+        for (uint32_t i = 0; i < f->width; i++) {
+            memcpy(&value, from + offsetof(struct series, values) + i * sizeof(value),
+                   sizeof(value));
+            series->values[i].n += value;
+        }
+    }
+}
+
+bool metrics_load(struct metrics *m, struct image_reader *in)
+{
+    struct translation t = {0};
+    char name[IMAGE_NAME_MAX + 1];
+    uint64_t births = 0;
+    if (!check_image(m, in, t.count))
+        return false;
+    image_fill(in, NAME_BIRTHS, &births, sizeof(births));
+    /* What is made from here on is younger than all that was saved. */
+    m->births += births;
+    for (unsigned i = 0; i < LABEL_COUNT; i++)
+        translate(m, in, (enum label)i, &t);
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        if (is_kept((enum metric)i))
+            add_series(m, (enum metric)i, image_get(in, series_region(name, m, (enum metric)i)),
+                       &t);
+    }
+    for (unsigned i = 0; i < LABEL_COUNT; i++)
+        free(t.numbers[i]);
+    return true;
+}

@@ -1,0 +1,715 @@
+#include "mailvane/source/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
+#include "mailvane/base/strbuf.h"
+
+#define VERSION        1
+#define APPLICATION_ID 0x6d76616e /* "mvan" */
+#define TIDY_FRAMES    1000       /* pages of 4 KiB in the write-ahead log */
+/* Tells a file of a machine with the other byte order. */
+#define BYTE_ORDER_MARK INT64_C(0x0102030405060708)
+/* A chunk's row: its region's number above, its own below. */
+#define PLACE(region, chunk) ((int64_t)(region) << 32 | (int64_t)(chunk))
+
+/* --- all SQL ---------------------------------------------------------------------- */
+
+/* From version n to n + 1. */
+static const char *const migrations[VERSION] = {
+    "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE region(number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " length INTEGER NOT NULL);"
+    "CREATE TABLE chunk(place INTEGER PRIMARY KEY, bytes BLOB NOT NULL);"
+    "CREATE TABLE file(position INTEGER PRIMARY KEY, role INTEGER NOT NULL,"
+    " pattern TEXT NOT NULL, path TEXT NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL,"
+    " born INTEGER NOT NULL, offset INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " head_len INTEGER NOT NULL, head_hash INTEGER NOT NULL, mark_end INTEGER NOT NULL,"
+    " mark_len INTEGER NOT NULL, mark_hash INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " skipping INTEGER NOT NULL);",
+};
+
+/* No fsync at a commit, one when the log is brought back; a small cache: it is written, not read.
+ */
+static const char settings[] = "PRAGMA journal_mode=WAL;"
+                               "PRAGMA synchronous=NORMAL;"
+                               "PRAGMA wal_autocheckpoint=0;"
+                               "PRAGMA cache_size=-256;"
+                               "PRAGMA temp_store=MEMORY;";
+
+enum statement {
+    META_GET,
+    META_SET,
+    REGIONS,
+    REGION_SET,
+    REGION_DROP,
+    REGION_CHUNKS,
+    REGION_CUT,
+    REGIONS_TORN,
+    CHUNK_SET,
+    FILES,
+    FILES_CLEAR,
+    FILE_ADD,
+    STATEMENTS
+};
+static const char *const sql[STATEMENTS] = {
+    [META_GET] = "SELECT value FROM meta WHERE name = ?1",
+    [META_SET] = "REPLACE INTO meta VALUES(?1, ?2)",
+    [REGIONS] = "SELECT number, name, length FROM region ORDER BY number",
+    [REGION_SET] = "REPLACE INTO region VALUES(?1, ?2, ?3)",
+    [REGION_DROP] = "DELETE FROM region WHERE number = ?1",
+    [REGION_CHUNKS] = "SELECT bytes FROM chunk WHERE place >= ?1 AND place < ?2 ORDER BY place",
+    /* What is behind its end; of a region that is dropped, all of it. */
+    [REGION_CUT] = "DELETE FROM chunk WHERE place >= ?1 AND place < ?2",
+    [REGIONS_TORN] = "SELECT count(*) FROM region WHERE length <> (SELECT"
+                     " coalesce(sum(length(bytes)), 0) FROM chunk WHERE place >= number << 32"
+                     " AND place < (number + 1) << 32)",
+    [CHUNK_SET] = "REPLACE INTO chunk VALUES(?1, ?2)",
+    [FILES] = "SELECT role, pattern, path, dev, ino, born, offset, size, head_len, head_hash,"
+              " mark_end, mark_len, mark_hash, since, skipping FROM file ORDER BY position",
+    [FILES_CLEAR] = "DELETE FROM file",
+    [FILE_ADD] = "INSERT INTO file VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
+                 " ?13, ?14, ?15)",
+};
+
+/* --- what is held ------------------------------------------------------------------- */
+
+/* A named stretch as the file has it. */
+struct region {
+    char *name;
+    int64_t number;
+    size_t len;
+    uint64_t *hashes; /* of its chunks; NULL: to be written whole */
+    size_t chunks;
+    bool seen; /* put in this save */
+};
+
+struct checkpoint {
+    struct image_writer writer;
+    struct image_reader reader;
+    const struct logger *log;
+    char *path;
+    int lock;
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    uint64_t seed;
+    bool fresh;
+    struct region *regions;
+    size_t region_count;
+    size_t turn; /* where the next put is looked for first: the order is the same each time */
+    uint64_t files_hash;
+    struct strbuf bytes; /* of the region that is read */
+    bool begun;          /* checkpoint_begin was called */
+    bool writing;        /* and something had changed: a transaction is open */
+    bool failed;
+    int code; /* SQLite's, of the failure */
+    struct error why;
+    int frames; /* in the write-ahead log */
+};
+
+/* --- small words for SQLite ------------------------------------------------------------- */
+
+/* The first failure of a save is the one that is told. */
+static void fail(struct checkpoint *c)
+{
+    if (c->failed)
+        return;
+    error_set(&c->why, "%s: %s", c->path, sqlite3_errmsg(c->db));
+    c->code = sqlite3_errcode(c->db);
+    c->failed = true;
+}
+
+static sqlite3_stmt *prepared(struct checkpoint *c, enum statement which)
+{
+    sqlite3_stmt **statement = &c->statements[which];
+    if (!*statement &&
+        sqlite3_prepare_v3(c->db, sql[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL))
+        fail(c);
+    return *statement;
+}
+
+/* Runs a statement that gives no rows. */
+static void run(struct checkpoint *c, sqlite3_stmt *statement)
+{
+    if (!c->failed && sqlite3_step(statement) != SQLITE_DONE)
+        fail(c);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+}
+
+static void execute(struct checkpoint *c, const char *text)
+{
+    if (!c->failed && sqlite3_exec(c->db, text, NULL, NULL, NULL))
+        fail(c);
+}
+
+/* The one number that a statement gives; `otherwise` where it gives none. */
+static int64_t number_of(struct checkpoint *c, sqlite3_stmt *statement, int64_t otherwise)
+{
+    int rc = c->failed ? SQLITE_ERROR : sqlite3_step(statement);
+    int64_t number = rc == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : otherwise;
+    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        fail(c);
+    sqlite3_reset(statement);
+    return number;
+}
+
+static int64_t pragma(struct checkpoint *c, const char *text)
+{
+    sqlite3_stmt *statement = NULL;
+    if (c->failed || sqlite3_prepare_v2(c->db, text, -1, &statement, NULL)) {
+        fail(c);
+        return 0;
+    }
+    int64_t number = number_of(c, statement, 0);
+    sqlite3_finalize(statement);
+    return number;
+}
+
+static void bind_text(sqlite3_stmt *statement, int at, const char *text)
+{
+    sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+static int64_t meta_get(struct checkpoint *c, const char *name, int64_t otherwise)
+{
+    sqlite3_stmt *statement = prepared(c, META_GET);
+    if (!statement)
+        return otherwise;
+    bind_text(statement, 1, name);
+    return number_of(c, statement, otherwise);
+}
+
+static void meta_set(struct checkpoint *c, const char *name, int64_t value)
+{
+    sqlite3_stmt *statement = prepared(c, META_SET);
+    if (!statement)
+        return;
+    bind_text(statement, 1, name);
+    sqlite3_bind_int64(statement, 2, value);
+    run(c, statement);
+}
+
+/* --- opening ------------------------------------------------------------------------------ */
+
+static void forget_regions(struct checkpoint *c)
+{
+    for (size_t i = 0; i < c->region_count; i++) {
+        free(c->regions[i].name);
+        free(c->regions[i].hashes);
+    }
+    free(c->regions);
+    c->regions = NULL;
+    c->region_count = c->turn = 0;
+    c->files_hash = 0;
+}
+
+static void close_file(struct checkpoint *c)
+{
+    for (unsigned i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(c->statements[i]);
+    memset(c->statements, 0, sizeof(c->statements));
+    sqlite3_close(c->db);
+    c->db = NULL;
+    forget_regions(c);
+}
+
+static int on_frames(void *arg, sqlite3 *db, const char *name, int frames)
+{
+    struct checkpoint *c = arg;
+    (void)db;
+    (void)name;
+    c->frames = frames;
+    return SQLITE_OK;
+}
+
+static void migrate(struct checkpoint *c, int64_t version)
+{
+    char text[96];
+    execute(c, "BEGIN IMMEDIATE");
+    for (; version < VERSION; version++)
+        execute(c, migrations[version]);
+    snprintf(text, sizeof(text), "PRAGMA user_version=%d; PRAGMA application_id=%d", VERSION,
+             APPLICATION_ID);
+    execute(c, text);
+    if (meta_get(c, "byte_order", 0) == 0) {
+        meta_set(c, "byte_order", BYTE_ORDER_MARK);
+        meta_set(c, "seed", (int64_t)c->seed);
+    }
+    execute(c, "COMMIT");
+}
+
+static void remember_region(struct checkpoint *c, int64_t number, const char *name, size_t len)
+{
+    c->regions = must_realloc(c->regions, (c->region_count + 1) * sizeof(*c->regions));
+    c->regions[c->region_count++] =
+        (struct region){.name = must_strdup(name), .number = number, .len = len};
+}
+
+/* False where there is a region that cannot be. */
+static bool read_regions(struct checkpoint *c)
+{
+    sqlite3_stmt *statement = prepared(c, REGIONS);
+    bool good = true;
+    int rc = SQLITE_DONE;
+    while (good && statement && (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        int64_t number = sqlite3_column_int64(statement, 0);
+        const char *name = (const char *)sqlite3_column_text(statement, 1);
+        int64_t len = sqlite3_column_int64(statement, 2);
+        good = name && number > 0 && number <= INT32_MAX && len >= 0 &&
+               len <= CHECKPOINT_REGION_BYTES && c->region_count < CHECKPOINT_REGIONS_MAX;
+        if (good)
+            remember_region(c, number, name, (size_t)len);
+    }
+    sqlite3_reset(statement);
+    return good && rc == SQLITE_DONE && statement &&
+           number_of(c, prepared(c, REGIONS_TORN), 1) == 0;
+}
+
+enum state { STATE_GOOD, STATE_DAMAGED, STATE_REFUSED };
+
+static enum state refuse(struct checkpoint *c, const char *why)
+{
+    error_set(&c->why, "%s: %s", c->path, why);
+    return STATE_REFUSED;
+}
+
+/* Damage is told from a disk that is full, a file that may not be read, and the like. */
+static enum state judge_failure(const struct checkpoint *c)
+{
+    return c->code == SQLITE_NOTADB || c->code == SQLITE_CORRUPT ? STATE_DAMAGED : STATE_REFUSED;
+}
+
+/* What is in the file? It is made what it should be where it is older, or new. */
+static enum state read_file(struct checkpoint *c)
+{
+    int64_t version = pragma(c, "PRAGMA user_version");
+    int64_t owner = pragma(c, "PRAGMA application_id");
+    int64_t tables = pragma(c, "SELECT count(*) FROM sqlite_schema");
+    if (c->failed)
+        return judge_failure(c);
+    if (tables && owner != APPLICATION_ID)
+        return refuse(c, "is no state file of mailvane");
+    if (version > VERSION)
+        return refuse(c, "is of a newer version of mailvane and is left alone");
+    if (pragma(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
+        return STATE_DAMAGED;
+    execute(c, settings);
+    migrate(c, version);
+    if (meta_get(c, "byte_order", 0) != BYTE_ORDER_MARK && !c->failed)
+        return STATE_DAMAGED;
+    c->seed = (uint64_t)meta_get(c, "seed", 0);
+    c->fresh = meta_get(c, "saved", 0) == 0;
+    bool good = read_regions(c);
+    return c->failed ? judge_failure(c) : good ? STATE_GOOD : STATE_DAMAGED;
+}
+
+static enum state open_file(struct checkpoint *c)
+{
+    c->failed = false;
+    /* Its log and the rest get the rights of the file itself. */
+    mode_t before = umask(077);
+    int rc = sqlite3_open_v2(
+        c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
+    enum state state = STATE_REFUSED;
+    if (rc)
+        error_set(&c->why, "%s: %s", c->path, c->db ? sqlite3_errmsg(c->db) : "no memory");
+    else
+        state = read_file(c);
+    umask(before);
+    if (state == STATE_GOOD)
+        sqlite3_wal_hook(c->db, on_frames, c);
+    else
+        close_file(c);
+    return state;
+}
+
+/* Renames the file and what belongs to it. */
+static int set_aside(struct checkpoint *c)
+{
+    static const char *const parts[] = {"", "-wal", "-shm"};
+    char from[4200], to[4300];
+    long long now = (long long)time(NULL);
+    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        snprintf(from, sizeof(from), "%s%s", c->path, parts[i]);
+        snprintf(to, sizeof(to), "%s.corrupt-%lld%s", c->path, now, parts[i]);
+        if (rename(from, to) < 0 && (errno != ENOENT || i == 0))
+            return error_set(&c->why, "%s: is damaged, and cannot be moved aside: %s", c->path,
+                             strerror(errno));
+    }
+    log_warn(c->log, "%s: is damaged; it was moved to %s.corrupt-%lld, and counting begins anew",
+             c->path, c->path, now);
+    return 0;
+}
+
+static int take_lock(struct checkpoint *c)
+{
+    char path[4200];
+    snprintf(path, sizeof(path), "%s.lock", c->path);
+    c->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (c->lock < 0)
+        return error_set(&c->why, "%s: %s", path, strerror(errno));
+    if (flock(c->lock, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return error_set(&c->why, "%s: %s", c->path,
+                     errno == EWOULDBLOCK ? "is used by another mailvane" : strerror(errno));
+}
+
+static void put_region(struct image_writer *writer, const char *name, struct slice bytes);
+static struct slice get_region(struct image_reader *reader, const char *name);
+
+struct checkpoint *checkpoint_open(const char *path, const struct logger *log, struct error *err)
+{
+    struct checkpoint *c = must_calloc(1, sizeof(*c));
+    c->writer.put = put_region;
+    c->reader.get = get_region;
+    c->log = log;
+    c->path = must_strdup(path);
+    c->seed = hash_seed();
+    enum state state = take_lock(c) < 0 ? STATE_REFUSED : open_file(c);
+    if (state == STATE_DAMAGED && set_aside(c) == 0)
+        state = open_file(c);
+    if (state == STATE_GOOD)
+        return c;
+    *err = c->why;
+    checkpoint_close(c);
+    return NULL;
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+    if (!c)
+        return;
+    close_file(c);
+    strbuf_release(&c->bytes);
+    if (c->lock >= 0)
+        close(c->lock);
+    free(c->path);
+    free(c);
+}
+
+int checkpoint_discard(struct checkpoint *c, struct error *err)
+{
+    uint64_t seed = c->seed;
+    close_file(c);
+    bool good = set_aside(c) == 0 && (c->seed = seed, open_file(c) == STATE_GOOD);
+    if (!good)
+        *err = c->why;
+    return good ? 0 : -1;
+}
+
+uint64_t checkpoint_seed(const struct checkpoint *c)
+{
+    return c->seed;
+}
+
+bool checkpoint_is_new(const struct checkpoint *c)
+{
+    return c->fresh;
+}
+
+/* --- reading ------------------------------------------------------------------------------ */
+
+static struct region *find_region(struct checkpoint *c, const char *name)
+{
+    for (size_t i = 0; i < c->region_count; i++) {
+        size_t at = (c->turn + i) % c->region_count;
+        if (strcmp(c->regions[at].name, name) == 0) {
+            c->turn = at + 1;
+            return &c->regions[at];
+        }
+    }
+    return NULL;
+}
+
+static struct slice get_region(struct image_reader *reader, const char *name)
+{
+    struct checkpoint *c =
+        (struct checkpoint *)(void *)((char *)reader - offsetof(struct checkpoint, reader));
+    const struct region *region = find_region(c, name);
+    sqlite3_stmt *statement = region ? prepared(c, REGION_CHUNKS) : NULL;
+    strbuf_reset(&c->bytes);
+    if (!statement)
+        return SLICE_NONE;
+    sqlite3_bind_int64(statement, 1, PLACE(region->number, 0));
+    sqlite3_bind_int64(statement, 2, PLACE(region->number + 1, 0));
+    while (sqlite3_step(statement) == SQLITE_ROW && c->bytes.len <= region->len)
+        strbuf_add(&c->bytes, sqlite3_column_blob(statement, 0),
+                   (size_t)sqlite3_column_bytes(statement, 0));
+    sqlite3_reset(statement);
+    /* The lengths were compared when the file was opened. */
+    return c->bytes.len == region->len ? strbuf_slice(&c->bytes) : SLICE_NONE;
+}
+
+struct image_reader *checkpoint_reader(struct checkpoint *c)
+{
+    return &c->reader;
+}
+
+static char *column_text(sqlite3_stmt *statement, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    return must_strdup(text ? text : "");
+}
+
+static struct follow_row row_of(sqlite3_stmt *s)
+{
+    uint64_t n[15];
+    for (int i = 0; i < 15; i++)
+        n[i] = (uint64_t)sqlite3_column_int64(s, i);
+    return (struct follow_row){
+        .role = (enum follow_role)n[0],
+        .pattern = column_text(s, 1),
+        .path = column_text(s, 2),
+        .dev = n[3],
+        .ino = n[4],
+        .born = (int64_t)n[5],
+        .offset = n[6],
+        .size = n[7],
+        .head_len = n[8],
+        .head_hash = n[9],
+        .mark_end = n[10],
+        .mark_len = n[11],
+        .mark_hash = n[12],
+        .since = (int64_t)n[13],
+        .skipping = n[14] != 0,
+    };
+}
+
+int checkpoint_files(struct checkpoint *c, struct follow_rows *out, struct error *err)
+{
+    sqlite3_stmt *statement = prepared(c, FILES);
+    int rc = statement ? SQLITE_DONE : SQLITE_ERROR;
+    size_t room = 0;
+    *out = (struct follow_rows){0};
+    while (statement && out->count < CHECKPOINT_FILES_MAX &&
+           (rc = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (out->count == room) {
+            room = room ? room * 2 : 64;
+            out->items = must_realloc(out->items, room * sizeof(*out->items));
+        }
+        out->items[out->count++] = row_of(statement);
+    }
+    if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+        error_set(err, "%s: %s", c->path, sqlite3_errmsg(c->db));
+    sqlite3_reset(statement);
+    return rc == SQLITE_DONE || rc == SQLITE_ROW ? 0 : -1;
+}
+
+/* --- saving ------------------------------------------------------------------------------- */
+
+void checkpoint_begin(struct checkpoint *c)
+{
+    bug_if(c->begun);
+    c->begun = true;
+    c->writing = c->failed = false;
+    c->turn = 0;
+    for (size_t i = 0; i < c->region_count; i++)
+        c->regions[i].seen = false;
+}
+
+struct image_writer *checkpoint_writer(struct checkpoint *c)
+{
+    return &c->writer;
+}
+
+/* A transaction is begun by the first thing that has changed. */
+static void begin_writing(struct checkpoint *c)
+{
+    if (!c->writing)
+        execute(c, "BEGIN IMMEDIATE");
+    c->writing = true;
+}
+
+static struct region *new_region(struct checkpoint *c, const char *name)
+{
+    int64_t number = c->region_count ? c->regions[c->region_count - 1].number + 1 : 1;
+    bug_if(c->region_count == CHECKPOINT_REGIONS_MAX || strlen(name) > IMAGE_NAME_MAX);
+    remember_region(c, number, name, SIZE_MAX);
+    return &c->regions[c->region_count - 1];
+}
+
+static void cut(struct checkpoint *c, int64_t number, size_t chunks)
+{
+    sqlite3_stmt *statement = prepared(c, REGION_CUT);
+    if (!statement)
+        return;
+    sqlite3_bind_int64(statement, 1, PLACE(number, chunks));
+    sqlite3_bind_int64(statement, 2, PLACE(number + 1, 0));
+    run(c, statement);
+}
+
+/* Its length, which is also what tells that it is there. */
+static void set_length(struct checkpoint *c, struct region *region, size_t len)
+{
+    sqlite3_stmt *statement = prepared(c, REGION_SET);
+    size_t chunks = (len + CHECKPOINT_CHUNK - 1) / CHECKPOINT_CHUNK;
+    if (!statement)
+        return;
+    sqlite3_bind_int64(statement, 1, region->number);
+    bind_text(statement, 2, region->name);
+    sqlite3_bind_int64(statement, 3, (int64_t)len);
+    run(c, statement);
+    if (chunks < region->chunks || !region->hashes)
+        cut(c, region->number, chunks);
+    region->hashes = must_realloc(region->hashes, (chunks + 1) * sizeof(*region->hashes));
+    for (size_t i = region->chunks; i < chunks; i++)
+        region->hashes[i] = 0;
+    region->len = len;
+    region->chunks = chunks;
+}
+
+/* A hash says "changed" for sure, and "the same" with a doubt of one in 2^64. */
+static void put_chunk(struct checkpoint *c, struct region *region, size_t number,
+                      struct slice bytes)
+{
+    uint64_t hash = hash_slice(bytes, c->seed) | 1; /* 0: not written yet */
+    if (region->hashes[number] == hash)
+        return;
+    begin_writing(c);
+    sqlite3_stmt *statement = prepared(c, CHUNK_SET);
+    if (!statement)
+        return;
+    sqlite3_bind_int64(statement, 1, PLACE(region->number, number));
+    sqlite3_bind_blob(statement, 2, bytes.ptr, (int)bytes.len, SQLITE_STATIC);
+    run(c, statement);
+    region->hashes[number] = hash;
+}
+
+static void put_region(struct image_writer *writer, const char *name, struct slice bytes)
+{
+    struct checkpoint *c =
+        (struct checkpoint *)(void *)((char *)writer - offsetof(struct checkpoint, writer));
+    bug_if(!c->begun || bytes.len > CHECKPOINT_REGION_BYTES);
+    struct region *region = find_region(c, name);
+    if (!region)
+        region = new_region(c, name);
+    region->seen = true;
+    if (region->len != bytes.len || !region->hashes) {
+        begin_writing(c);
+        set_length(c, region, bytes.len);
+    }
+    for (size_t i = 0; i < region->chunks && !c->failed; i++)
+        put_chunk(c, region, i,
+                  slice_head(slice_skip(bytes, i * CHECKPOINT_CHUNK), CHECKPOINT_CHUNK));
+}
+
+static uint64_t hash_of_rows(const struct follow_rows *rows, uint64_t seed)
+{
+    uint64_t hash = seed;
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct follow_row *row = &rows->items[i];
+        const uint64_t n[] = {row->role,     row->dev,      row->ino,       (uint64_t)row->born,
+                              row->offset,   row->size,     row->head_len,  row->head_hash,
+                              row->mark_end, row->mark_len, row->mark_hash, (uint64_t)row->since,
+                              row->skipping};
+        hash = hash_slice(slice_of((const char *)n, sizeof(n)), hash);
+        hash = hash_slice(slice_str(row->pattern), hash);
+        hash = hash_slice(slice_str(row->path), hash);
+    }
+    return hash | 1;
+}
+
+static void add_file(struct checkpoint *c, const struct follow_row *row)
+{
+    sqlite3_stmt *statement = prepared(c, FILE_ADD);
+    if (!statement)
+        return;
+    const uint64_t n[] = {row->dev,      row->ino,       (uint64_t)row->born,  row->offset,
+                          row->size,     row->head_len,  row->head_hash,       row->mark_end,
+                          row->mark_len, row->mark_hash, (uint64_t)row->since, row->skipping};
+    sqlite3_bind_int64(statement, 1, row->role);
+    bind_text(statement, 2, row->pattern);
+    bind_text(statement, 3, row->path);
+    for (int i = 0; i < 12; i++)
+        sqlite3_bind_int64(statement, 4 + i, (int64_t)n[i]);
+    run(c, statement);
+}
+
+void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
+{
+    uint64_t hash = hash_of_rows(rows, c->seed);
+    bug_if(!c->begun);
+    if (hash == c->files_hash || c->failed)
+        return;
+    begin_writing(c);
+    sqlite3_stmt *statement = prepared(c, FILES_CLEAR);
+    if (statement)
+        run(c, statement);
+    for (size_t i = 0; i < rows->count && i < CHECKPOINT_FILES_MAX; i++)
+        add_file(c, &rows->items[i]);
+    c->files_hash = hash;
+}
+
+/* What nobody put is of another version, or of what is no longer counted. */
+static void drop_unseen(struct checkpoint *c)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < c->region_count; i++) {
+        struct region *region = &c->regions[i];
+        if (region->seen) {
+            c->regions[kept++] = *region;
+            continue;
+        }
+        begin_writing(c);
+        cut(c, region->number, 0);
+        sqlite3_stmt *statement = prepared(c, REGION_DROP);
+        if (statement) {
+            sqlite3_bind_int64(statement, 1, region->number);
+            run(c, statement);
+        }
+        free(region->name);
+        free(region->hashes);
+    }
+    c->region_count = kept;
+}
+
+/* After a rollback nobody knows what the file holds of this save: all is written again. */
+static void unlearn(struct checkpoint *c)
+{
+    for (size_t i = 0; i < c->region_count; i++) {
+        free(c->regions[i].hashes);
+        c->regions[i].hashes = NULL;
+        c->regions[i].chunks = 0;
+        c->regions[i].len = SIZE_MAX;
+    }
+    c->files_hash = 0;
+}
+
+int checkpoint_commit(struct checkpoint *c, struct error *err)
+{
+    bug_if(!c->begun);
+    c->begun = false;
+    if (!c->failed)
+        drop_unseen(c);
+    if (!c->writing)
+        return 0;
+    meta_set(c, "saved", (int64_t)time(NULL));
+    execute(c, "COMMIT");
+    c->writing = false;
+    if (!c->failed) {
+        c->fresh = false;
+        return 0;
+    }
+    *err = c->why;
+    sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    unlearn(c);
+    return -1;
+}
+
+void checkpoint_tidy(struct checkpoint *c)
+{
+    if (c->begun || c->frames < TIDY_FRAMES)
+        return;
+    c->frames = 0;
+    sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
