@@ -21,13 +21,22 @@ static void count_source(struct metrics *m, uint16_t name, const struct follow_s
     metrics_add_growth(m, METRIC_LOG_ROTATIONS, truncate, stats->truncates, &told->truncates);
 }
 
+/* Lines are read again after a crash; that a file was moved or cut is seen once. */
+static bool is_unique(const struct follow_stats *stats, const struct follow_stats *told)
+{
+    return stats->lost_bytes != told->lost_bytes || stats->renames != told->renames ||
+           stats->truncates != told->truncates;
+}
+
 void agent_count_sources(struct agent *agent)
 {
     struct metrics *m = agent->pipeline.metrics;
+    agent->state.unique |= follow_overflows(agent->follow) != agent->told_overflows;
     for (unsigned i = 0; i < follow_sources(agent->follow); i++) {
         struct follow_stats stats;
         follow_stats_get(agent->follow, i, &stats);
         pipeline_report(&agent->pipeline, &agent->streams[i]);
+        agent->state.unique |= is_unique(&stats, &agent->told[i]);
         count_source(m, metrics_label(m, LABEL_SOURCE, slice_str(stats.pattern)), &stats,
                      &agent->told[i]);
     }
@@ -119,7 +128,7 @@ static unsigned write_metrics(void *arg, const struct http_request *request, str
     struct series_key none = {{0}};
     metrics_add(m, METRIC_SCRAPERS_FORGOTTEN, none, scrape.forgot);
     metrics_set(m, METRIC_SCRAPERS, none, scrapers_count(&agent->scrapers));
-    if (scrape.save_first)
+    if (scrape.save_first || agent->state.unique)
         agent_state_save(agent);
     text_write(body, m, scrape.seen);
     return 200;

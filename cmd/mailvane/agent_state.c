@@ -29,7 +29,7 @@ static void praise(struct agent *agent, const struct timespec *start)
     struct metrics *m = agent->pipeline.metrics;
     if (state->failing)
         log_info(&agent->log, "the state is saved again");
-    state->failing = state->changed = false;
+    state->failing = state->changed = state->unique = false;
     metrics_set(m, METRIC_CHECKPOINT_TIMESTAMP, (struct series_key){{0}}, (double)time(NULL));
     metrics_set(m, METRIC_CHECKPOINT_SECONDS, (struct series_key){{0}}, seconds_since(start));
 }

@@ -221,8 +221,10 @@ static void sort_orders(struct order *orders, size_t count)
         qsort(orders, count, sizeof(*orders), by);
         return;
     }
-    qsort(orders, compressed, sizeof(*orders), by_last_write);
-    qsort(orders + compressed, count - compressed, sizeof(*orders), by_time);
+    struct order *others = orders + compressed;
+    bool counted = order_by(others, count - compressed) == by_number;
+    qsort(orders, compressed, sizeof(*orders), order_by(orders, compressed));
+    qsort(others, count - compressed, sizeof(*orders), counted ? by_number : by_time);
 }
 
 static void sort(struct siblings *siblings, const char *base)

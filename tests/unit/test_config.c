@@ -544,6 +544,7 @@ static void packaged_example_is_right(void **state)
     read_text("packaging/mailvane.yml", &text);
     parse_ok(&config, "as packaged", text.buf);
     expect_defaults("as packaged", &config);
+    expect_text("state as packaged", config.state, "/var/lib/mailvane/state.db");
     config_release(&config);
     uncomment(strbuf_slice(&text), &bare);
     parse_ok(&config, "uncommented", bare.buf);
