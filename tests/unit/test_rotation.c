@@ -66,11 +66,13 @@ static const struct order_row order_rows[] = {
      {"l-20240103", "l-20240102.gz", "l-20240101"},
      "l-20240101 l-20240102.gz l-20240103 "},
     {"other names do not count", {"l.2", "l.bak", "l.1"}, "l.2 l.1 l.bak "},
-    {"compressed ones by their numbers", {"l.1", "l.3.gz", "l.2", "l.10.xz"}, "l.10.xz l.3.gz l.2 l.1 "},
+    {"compressed ones by their numbers",
+     {"l.1", "l.3.gz", "l.2", "l.10.xz"},
+     "l.10.xz l.3.gz l.2 l.1 "},
     {"their dates, not their births",
      {"l-20240102.gz", "l-20240101.gz", "l-20240110.gz"},
      "l-20240101.gz l-20240102.gz l-20240110.gz "},
-    {"dates beside numbers", {"l-20240102.gz", "l.2", "l.1"}, "l-20240102.gz l.2 l.1 "},
+    {"dates beside numbers", {"l.1", "l-20240102.gz"}, "l-20240102.gz l.1 "},
 };
 
 static void test_order(void **state)
