@@ -155,6 +155,7 @@ bench:
 	@$(MAKE) --no-print-directory all
 	@tests/bench/run.sh $(BIN)
 	@python3 tests/bench/latency.py $(BIN)
+	@python3 tests/bench/checkpoint.py $(BIN)
 
 # --- fuzzing: make fuzz TIME=60 ------------------------------------------------
 

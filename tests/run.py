@@ -8,7 +8,10 @@ A program that speaks TAP (cmocka's and our scripts do) counts by its "ok" and
 nothing wrong and yet fails, or that reports fewer tests than it planned, counts
 as one failure: it died. What a failed program printed is shown. The last line is
 "N passed, N failed", and N skipped behind it if any were.
+
+As many run at a time as there are processors (JOBS=N: N); they are shown in the order given.
 """
+import concurrent.futures
 import os
 import re
 import shlex
@@ -48,7 +51,9 @@ def run(name, command):
 def main(argv):
     tests = [arg.split('=', 1) for arg in argv]
     totals = [0, 0, 0]
-    for name, passed, failed, skipped, output in (run(*test) for test in tests):
+    jobs = int(os.environ.get('JOBS', os.cpu_count() or 1))
+    pool = concurrent.futures.ThreadPoolExecutor(max_workers=jobs)
+    for name, passed, failed, skipped, output in pool.map(lambda test: run(*test), tests):
         for i, part in enumerate((passed, failed, skipped)):
             totals[i] += len(part)
         print('%-4s %-40s %d passed%s%s' % ('FAIL' if failed else 'ok', name, len(passed),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the state costs: the benchmark log fed live to an agent without and with one, by turns.
 
-usage: checkpoint.py path/to/mailvane path/to/benchmark.log
+usage: checkpoint.py path/to/mailvane [path/to/benchmark.log]
 
 Markdown on stdout. The agent's own CPU time for the whole log is compared (user and system),
 since the time until it is counted depends on the writer as well; both are shown.
@@ -82,11 +82,26 @@ def feed(binary, text, lines, with_state):
         return spent, wall, saves
 
 
+def benchmark_log():
+    """The log of run.sh, about 1.2 million lines."""
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "genlog.c")
+    with tempfile.TemporaryDirectory(prefix="mailvane-bench.") as folder:
+        program = os.path.join(folder, "genlog")
+        compiler = os.environ.get("CC", "cc")
+        subprocess.run([compiler, "-std=c11", "-D_GNU_SOURCE", "-O2", "-o", program, source],
+                       check=True)
+        return subprocess.run([program, "--messages", "151000"], capture_output=True,
+                              check=True).stdout
+
+
 def main():
-    if len(sys.argv) != 3:
-        sys.exit("usage: checkpoint.py path/to/mailvane path/to/benchmark.log")
-    with open(sys.argv[2], "rb") as log:
-        text = log.read()
+    if len(sys.argv) not in (2, 3):
+        sys.exit("usage: checkpoint.py path/to/mailvane [path/to/benchmark.log]")
+    if len(sys.argv) == 3:
+        with open(sys.argv[2], "rb") as log:
+            text = log.read()
+    else:
+        text = benchmark_log()
     lines = text.count(b"\n")
     runs = {False: [], True: []}
     for _ in range(PAIRS):
