@@ -1,12 +1,13 @@
 /*
- * The metrics as an image: each label's values as they lie in its dictionary, each metric's
- * series as they lie in its table. Numbers of label values mean something within one image
- * only: whoever loads it translates them.
+ * The metrics as an image: each label's values in the order of their numbers, a byte of
+ * length before each; each metric's series as they lie in its table. Numbers of label values
+ * mean something within one image only: whoever loads it translates them.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/strbuf.h"
 #include "metrics_private.h"
 
 #define NAME_BIRTHS "births"
@@ -47,15 +48,25 @@ static const char *series_region(char name[IMAGE_NAME_MAX + 1], const struct met
     return name;
 }
 
+static void put_label(const struct metrics *m, enum label label, struct image_writer *out)
+{
+    char name[IMAGE_NAME_MAX + 1];
+    const struct dict *dict = dict_of(m, label);
+    struct strbuf packed = STRBUF_INIT;
+    for (uint32_t i = 0; i < dict->count; i++) {
+        strbuf_add(&packed, &dict->values[i].len, 1);
+        strbuf_add(&packed, dict->values[i].text, dict->values[i].len);
+    }
+    image_put(out, label_region(name, label), packed.buf, packed.len);
+    strbuf_release(&packed);
+}
+
 void metrics_save(const struct metrics *m, struct image_writer *out)
 {
     char name[IMAGE_NAME_MAX + 1];
     image_put(out, NAME_BIRTHS, &m->births, sizeof(m->births));
-    for (unsigned i = 0; i < LABEL_COUNT; i++) {
-        const struct dict *dict = dict_of(m, (enum label)i);
-        image_put(out, label_region(name, (enum label)i), dict->values,
-                  dict->count * sizeof(*dict->values));
-    }
+    for (unsigned i = 0; i < LABEL_COUNT; i++)
+        put_label(m, (enum label)i, out);
     image_put(out, NAME_SLOTS, m->domains.slots, m->domains.dict.count * sizeof(*m->domains.slots));
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         const struct family *f = &m->families[i];
@@ -67,15 +78,26 @@ void metrics_save(const struct metrics *m, struct image_writer *out)
 
 /* --- is it whole? -------------------------------------------------------------- */
 
+/* Takes the next value off; false where the bytes end within it. */
+static bool take_text(struct slice *bytes, struct slice *text)
+{
+    size_t len = (unsigned char)bytes->ptr[0];
+    if (bytes->len <= len)
+        return false;
+    *text = slice_of(bytes->ptr + 1, len);
+    *bytes = slice_skip(*bytes, len + 1);
+    return true;
+}
+
 static bool count_labels(struct image_reader *in, uint32_t count[LABEL_COUNT])
 {
     char name[IMAGE_NAME_MAX + 1];
     for (unsigned i = 0; i < LABEL_COUNT; i++) {
-        struct slice bytes = image_get(in, label_region(name, (enum label)i));
-        if (bytes.len % sizeof(struct dict_value) ||
-            bytes.len / sizeof(struct dict_value) > UINT16_MAX)
-            return false;
-        count[i] = (uint32_t)(bytes.len / sizeof(struct dict_value));
+        struct slice bytes = image_get(in, label_region(name, (enum label)i)), text;
+        for (count[i] = 0; bytes.len; count[i]++) {
+            if (count[i] == UINT16_MAX || !take_text(&bytes, &text))
+                return false;
+        }
     }
     struct slice slots = image_get(in, NAME_SLOTS);
     return slots.len == count[LABEL_DOMAIN] * sizeof(struct topn_slot);
@@ -121,12 +143,6 @@ static bool check_image(const struct metrics *m, struct image_reader *in,
 
 /* --- taking it over ------------------------------------------------------------- */
 
-static struct slice text_at(struct slice values, uint32_t number)
-{
-    const struct dict_value *value = (const struct dict_value *)(const void *)values.ptr + number;
-    return slice_of(value->text, value->len);
-}
-
 static struct topn_slot slot_at(struct slice slots, uint32_t number)
 {
     const char *bytes = slots.ptr + number * sizeof(struct topn_slot);
@@ -156,11 +172,10 @@ static void translate(struct metrics *m, struct image_reader *in, enum label lab
         for (uint32_t i = 0; i < count; i++)
             slots[i] = slot_at(bytes, i);
     }
-    struct slice values = image_get(in, label_region(name, label));
+    struct slice values = image_get(in, label_region(name, label)), text = SLICE_NONE;
     t->numbers[label] = must_calloc(count, sizeof(uint16_t));
-    for (uint32_t i = DICT_OTHER; i < count; i++) {
-        struct slice text = text_at(values, i);
-        uint16_t number = DICT_OTHER;
+    for (uint32_t i = 0; i < count && take_text(&values, &text); i++) {
+        uint16_t number = i ? DICT_OTHER : DICT_EMPTY;
         if (text.len && i > DICT_OTHER)
             number = slots ? adopt_domain(m, text, &slots[i]) : metrics_label(m, label, text);
         t->numbers[label][i] = number;
