@@ -105,7 +105,10 @@ static bool is_place(const struct tail *tail)
            (tail->mark_end == tail->offset && tail->mark[tail->mark_len - 1] == '\n');
 }
 
-/* Goes to the place, if it holds what was read. */
+/* Goes to the place; false where that is not the file. */
+typedef bool (*read_on_fn)(struct lost *lost, struct member *member);
+
+/* If it holds what was read. */
 static bool read_on(struct lost *lost, struct member *member)
 {
     enum archive_found found;
@@ -145,7 +148,7 @@ static bool is_taken(const struct search *search, const struct ident *id)
 
 /* Opens a file that nobody holds yet, if it is the one; NULL else. */
 static struct member *open_lost(struct search *search, struct lost *lost,
-                                const struct sibling *sibling)
+                                const struct sibling *sibling, read_on_fn go_on)
 {
     const struct view *view = &search->view;
     struct follow *follow = view->stream->follow;
@@ -156,7 +159,7 @@ static struct member *open_lost(struct search *search, struct lost *lost,
     if (!member)
         return NULL;
     lost->cut = false;
-    if (ident_eq(&member->tail.look.id, &sibling->look.id) && read_on(lost, member))
+    if (ident_eq(&member->tail.look.id, &sibling->look.id) && go_on(lost, member))
         return member;
     /* It is the one, though nothing more can be read of it. */
     if (lost->cut)
@@ -173,7 +176,7 @@ static void find_by_identity(struct search *search, struct lost *lost)
     for (size_t i = 0; i < siblings->count && !lost->member; i++) {
         const struct sibling *sibling = &siblings->items[i];
         if (is_same_file(lost->row, &sibling->look.id))
-            lost->member = open_lost(search, lost, sibling);
+            lost->member = open_lost(search, lost, sibling, read_on);
     }
 }
 
@@ -186,7 +189,7 @@ static void find_by_content(struct search *search, struct lost *lost)
         if (sibling->compressed ||
             (lost->member && sibling->look.size <= lost->member->tail.look.size))
             continue;
-        struct member *member = open_lost(search, lost, sibling);
+        struct member *member = open_lost(search, lost, sibling, read_on);
         if (member && lost->member)
             member_free(lost->member);
         if (member)
@@ -219,7 +222,7 @@ static void find_in_archive(struct search *search, const struct sibling *sibling
         lost = that_begins_so(search, &member->tail);
     member_free(member);
     if (lost)
-        lost->member = open_lost(search, lost, sibling);
+        lost->member = open_lost(search, lost, sibling, read_on);
 }
 
 /* Written to since, by its time, and not there when the rows were saved. */
@@ -254,6 +257,39 @@ static void find_in_archives(struct search *search)
     }
 }
 
+/*
+ * A file that begins as it did, and is shorter or another one before the place: after a loss of
+ * power a log may lack what was read of it. What it held there counts already.
+ */
+static bool go_on_after_loss(struct lost *lost, struct member *member)
+{
+    struct tail *tail = &member->tail;
+    uint64_t offset = lost->row->offset, size = tail->look.size;
+    if (!tail_pin(tail) || !print_head_is_of(&lost->print, tail))
+        return false;
+    tail_resume(tail, offset < size ? offset : size);
+    tail->skipping = tail->mark_len && tail->mark[tail->mark_len - 1] != '\n';
+    member->proven = tail_pin(tail);
+    return member->proven;
+}
+
+static void find_after_loss(struct search *search, struct lost *lost)
+{
+    static const char text[] = "%s: %s is not as it was when it was read; reading goes on "
+                               "from byte %llu";
+    const struct view *view = &search->view;
+    const struct stream *stream = view->stream;
+    for (size_t i = 0; i < view->siblings.count && !lost->member; i++) {
+        const struct sibling *sibling = &view->siblings.items[i];
+        if (sibling->compressed || !is_same_file(lost->row, &sibling->look.id))
+            continue;
+        lost->member = open_lost(search, lost, sibling, go_on_after_loss);
+        if (lost->member)
+            log_warn(stream->follow->options.log, text, stream->path, sibling->name,
+                     (unsigned long long)lost->member->tail.offset);
+    }
+}
+
 /* All by identity first: what one of them is, another one cannot be. */
 static bool find_all(struct search *search)
 {
@@ -266,6 +302,10 @@ static bool find_all(struct search *search)
             find_by_content(search, &search->lost[i]);
     }
     find_in_archives(search);
+    for (size_t i = 0; i < search->count; i++) {
+        if (!search->lost[i].member)
+            find_after_loss(search, &search->lost[i]);
+    }
     return missing(search) == 0;
 }
 
@@ -371,8 +411,8 @@ static void link_found(struct search *search)
 
 static void mourn(const struct search *search)
 {
-    static const char text[] = "%s: a file of it that was not read to its end is gone; "
-                               "at least %llu bytes are lost";
+    static const char text[] = "%s: a file of it is gone, and with it at least %llu bytes that "
+                               "were not read";
     struct stream *stream = search->view.stream;
     uint64_t bytes = 0;
     bool missed = false;

@@ -192,6 +192,47 @@ static void test_truncated_without_a_copy(void **state)
     assert_int_equal(stats(play->stage, 0).lost_bytes, 11);
 }
 
+/* A log of two lines, of which the first one is longer than any fingerprint, read to its end. */
+static void read_long(struct play *play)
+{
+    char text[3000];
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 2] = '\n';
+    text[sizeof(text) - 1] = '\0';
+    put(play->stage, "l", "");
+    add(play->stage, "l");
+    put(play->stage, "l", text);
+    put(play->stage, "l", "1 in two halves\n");
+    wake(play->stage);
+    strbuf_reset(&play->stage->got);
+    save(play);
+    end(play);
+}
+
+/* Power was lost, and with it the end of the log that was read already. */
+static void test_shorter_than_it_was(void **state)
+{
+    struct play *play = *state;
+    read_long(play);
+    assert_int_equal(truncate(in(play->stage, "l").text, 3005), 0);
+    begin(play, "l");
+    expect(play->stage, "half of the last line", "");
+    put(play->stage, "l", "after the boot\n2\n");
+    expect(play->stage, "the next line", "2\n");
+}
+
+/* The same where the file system kept the length, and has zeros in it. */
+static void test_zeros_where_lines_were(void **state)
+{
+    struct play *play = *state;
+    read_long(play);
+    assert_int_equal(truncate(in(play->stage, "l").text, 2990), 0);
+    assert_int_equal(truncate(in(play->stage, "l").text, 3030), 0);
+    put(play->stage, "l", "\n2\n");
+    begin(play, "l");
+    expect(play->stage, "the next line", "2\n");
+}
+
 static void test_gone(void **state)
 {
     struct play *play = *state;
@@ -489,6 +530,8 @@ int main(void)
         PLAY(test_copied_and_truncated),
         PLAY(test_old_files_stay_unread),
         PLAY(test_truncated_without_a_copy),
+        PLAY(test_shorter_than_it_was),
+        PLAY(test_zeros_where_lines_were),
         PLAY(test_gone),
         PLAY(test_all_files_are_new),
         PLAY(test_another_device),
