@@ -21,6 +21,7 @@ void family_init(struct family *f, const struct metric_row *row, uint64_t seed, 
     while (size < row->series * 2)
         size *= 2;
     *f = (struct family){.seed = seed, .limit = row->series, .mask = size - 1, .births = births};
+    f->keeping = row->type == GAUGE ? FAMILY_LEVELS : FAMILY_COUNTS;
     f->reserve = row->series > 256 ? 64 : row->series / 4;
     struct buckets buckets = metric_buckets(row->type);
     f->width = buckets.count ? buckets.count + 2 : 1;
@@ -112,17 +113,38 @@ static void pour(struct family *f, uint32_t number, unsigned position)
     key.value[position] = DICT_OTHER;
     union series_value *to = family_at(f, &key);
     const union series_value *from = family_series(f, number)->values;
-    for (uint32_t i = 0; i < f->width; i++)
+    for (uint32_t i = 0; i < f->width && f->keeping == FAMILY_COUNTS; i++)
         to[i].n += from[i].n;
+    if (f->keeping != FAMILY_COUNTS)
+        to->x += from->x;
+}
+
+/* Whether series with that mark end. */
+static bool is_leaving(const struct family *f, uint8_t mark)
+{
+    return mark != TOPN_KEEP && (mark != TOPN_FOLD || f->keeping != FAMILY_DRAFT);
+}
+
+/* Which series are to go: those of one value, or those with a mark. */
+struct leaving {
+    unsigned position;
+    const uint8_t *marks; /* NULL: those of `value` */
+    uint16_t value;
+};
+
+static bool leaves(const struct family *f, uint32_t number, const struct leaving *who)
+{
+    uint16_t value = family_series(f, number)->key.value[who->position];
+    return who->marks ? is_leaving(f, who->marks[value]) : value == who->value;
 }
 
 /* Moves what is kept together and indexes it anew. */
-static void compact(struct family *f, unsigned position, const uint8_t *marks)
+static void compact(struct family *f, const struct leaving *who)
 {
     uint32_t kept = 0;
     memset(f->index, 0, ((size_t)f->mask + 1) * sizeof(*f->index));
     for (uint32_t i = 0; i < f->count; i++) {
-        if (marks[family_series(f, i)->key.value[position]] != TOPN_KEEP)
+        if (leaves(f, i, who))
             continue;
         memmove(family_series(f, kept), family_series(f, i), f->stride);
         f->index[probe(f, &family_series(f, kept)->key)] = (uint16_t)(kept + 1);
@@ -137,12 +159,26 @@ void family_apply(struct family *f, unsigned position, const uint8_t *marks)
     uint32_t before = f->count, marked = 0;
     for (uint32_t i = 0; i < before; i++) {
         uint8_t mark = marks[family_series(f, i)->key.value[position]];
-        marked += mark != TOPN_KEEP;
-        if (mark == TOPN_FOLD || mark == TOPN_EVICT)
+        bool goes = is_leaving(f, mark);
+        marked += goes;
+        if (goes && (mark != TOPN_DROP || f->keeping != FAMILY_COUNTS))
             pour(f, i, position);
         /* A hidden name that is still tracked is no victim of a limit. */
         f->folded += mark == TOPN_EVICT;
     }
     if (marked)
-        compact(f, position, marks);
+        compact(f, &(struct leaving){.position = position, .marks = marks});
+}
+
+void family_remove(struct family *f, unsigned position, uint16_t value)
+{
+    compact(f, &(struct leaving){.position = position, .value = value});
+}
+
+void family_clear(struct family *f)
+{
+    memset(f->index, 0, ((size_t)f->mask + 1) * sizeof(*f->index));
+    memset(f->series, 0, (size_t)f->count * f->stride);
+    f->count = 0;
+    f->folded = 0;
 }

@@ -13,6 +13,13 @@ struct series {
     union series_value values[];
 };
 
+/* What becomes of a series whose name goes (topn.h). */
+enum family_keeping {
+    FAMILY_COUNTS, /* counters: what was shown may not go to "other", where it would be a burst */
+    FAMILY_LEVELS, /* gauges: what is there is there, and counts as "other" */
+    FAMILY_DRAFT,  /* likewise; whether its name is shown matters later */
+};
+
 struct family {
     uint64_t seed;
     uint32_t limit;   /* series at most */
@@ -25,7 +32,8 @@ struct family {
     char *series;
     struct series_key fold; /* DICT_OTHER where a label's value may be folded, else 0 */
     uint64_t folded;        /* label sets that had to be folded, and were not reported yet */
-    uint64_t *births;       /* series born so far, of all metrics; not owned */
+    enum family_keeping keeping;
+    uint64_t *births; /* series born so far, of all metrics; not owned */
 };
 
 /* births is what all families number their series by. */
@@ -44,6 +52,10 @@ void family_expect(const struct family *f, const struct series_key *key);
 struct series *family_series_at(struct family *f, const struct series_key *key);
 /* Its values. */
 union series_value *family_at(struct family *f, const struct series_key *key);
+
+/* Ends the series with that value of the label at `position`; all series. */
+void family_remove(struct family *f, unsigned position, uint16_t value);
+void family_clear(struct family *f);
 
 /* Empties the series whose label at `position` is marked (enum topn_mark, by value). */
 void family_apply(struct family *f, unsigned position, const uint8_t *marks);

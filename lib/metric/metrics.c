@@ -92,6 +92,7 @@ static void fill_octaves(struct metrics *m)
 struct metrics *metrics_new(const struct metrics_options *options)
 {
     struct metrics *m = must_calloc(1, sizeof(*m));
+    m->seed = options->seed;
     fill_octaves(m);
     for (unsigned i = 0; i < LABEL_COUNT; i++) {
         if (i != LABEL_DOMAIN)
@@ -126,16 +127,30 @@ uint16_t metrics_label(struct metrics *m, enum label label, struct slice value)
     return dict_intern(&m->dicts[label], value);
 }
 
+static void apply_to(struct family *f, const struct metric_row *row, const uint8_t *marks)
+{
+    for (unsigned at = 0; at < row->label_count; at++) {
+        if (row->labels[at] == LABEL_DOMAIN)
+            family_apply(f, at, marks);
+    }
+}
+
 /* Brings the series in line with what topn.h marked. */
 static void apply_marks(struct metrics *m)
 {
-    for (unsigned i = 0; i < METRIC_COUNT; i++) {
-        for (unsigned at = 0; at < metric_rows[i].label_count; at++) {
-            if (metric_rows[i].labels[at] == LABEL_DOMAIN)
-                family_apply(&m->families[i], at, m->domains.marks);
-        }
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        apply_to(&m->families[i], &metric_rows[i], m->domains.marks);
+    for (struct draft *draft = m->drafts; draft; draft = draft->next) {
+        for (unsigned i = 0; i < draft->count; i++)
+            apply_to(&draft->families[i], &metric_rows[draft->ids[i]], m->domains.marks);
     }
     topn_forget(&m->domains);
+}
+
+void metrics_prune(struct metrics *m)
+{
+    topn_prune(&m->domains);
+    apply_marks(m);
 }
 
 uint64_t metrics_expect_domain(const struct metrics *m, struct slice domain)
@@ -149,8 +164,7 @@ uint16_t metrics_domain(struct metrics *m, struct slice domain, uint64_t hash)
         return DICT_EMPTY;
     uint16_t number = topn_touch(&m->domains, domain, hash);
     if (number == 0) {
-        topn_prune(&m->domains);
-        apply_marks(m);
+        metrics_prune(m);
         number = topn_touch(&m->domains, domain, hash);
     }
     return number ? number : DICT_OTHER;

@@ -47,6 +47,23 @@ uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash)
     return number;
 }
 
+uint16_t topn_offer(struct topn *topn, struct slice name)
+{
+    uint16_t number = dict_try(&topn->dict, name);
+    if (number <= DICT_OTHER)
+        return number;
+    struct topn_slot *slot = &topn->slots[number];
+    slot->seen += !slot->shown;
+    topn->seen += !slot->shown;
+    slot->last = topn->now;
+    return number;
+}
+
+bool topn_is_full(const struct topn *topn)
+{
+    return topn->dict.count >= topn->dict.limit && topn->dict.free_count == 0;
+}
+
 uint16_t topn_adopt(struct topn *topn, struct slice name, const struct topn_slot *slot)
 {
     uint16_t number = dict_try(&topn->dict, name);

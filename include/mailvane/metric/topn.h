@@ -60,6 +60,15 @@ uint64_t topn_expect(const struct topn *topn, struct slice name);
 /* Counts a name and gives its number; 0: the table is full, topn_prune is due. */
 uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash);
 
+/*
+ * The same for what is seen without being counted: a name that has a place is not seen more
+ * often by it, but has not been silent. 0: there is no room, and none has to be made.
+ */
+uint16_t topn_offer(struct topn *topn, struct slice name);
+
+/* No further name can be tracked before a prune. */
+bool topn_is_full(const struct topn *topn);
+
 /* Takes a name over from another table; its number here, 0 where there is no room. */
 uint16_t topn_adopt(struct topn *topn, struct slice name, const struct topn_slot *slot);
 
