@@ -128,7 +128,7 @@ TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
 TESTS += restart='python3 tests/e2e/test_restart.py $(BIN) $(FAULTY)'
-TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
+TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus postfix queue,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
 	@$(MAKE) --no-print-directory deps-test

@@ -326,6 +326,7 @@ static int agent_open(struct agent *agent, const struct http_page *pages, bool f
         loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
         return -1;
     watch_postfix(agent);
+    agent_queues_open(agent);
     loop_timer_arm(agent->loop, &agent->more, 0);
     loop_timer_arm(agent->loop, &agent->check, agent->config.check_interval * 1000);
     return 0;
@@ -335,6 +336,7 @@ static void agent_close(struct agent *agent)
 {
     for (unsigned i = 0; i < AGENT_LISTENS_MAX && agent->https[i]; i++)
         http_free(agent->https[i]);
+    agent_queues_close(agent);
     agent_state_close(agent);
     follow_free(agent->follow);
     watch_close(&agent->postfix);

@@ -1,6 +1,7 @@
 /*
  * The agent: follows the configured logs in one epoll loop and answers scrapes.
- * agent.c wires it up, agent_pages.c holds what it shows, agent_rights.c what it may do.
+ * agent.c wires it up, agent_queue.c looks at the mail queues, agent_pages.c holds what it
+ * shows, agent_rights.c what it may do.
  */
 #ifndef MAILVANE_AGENT_H
 #define MAILVANE_AGENT_H
@@ -25,6 +26,8 @@ struct agent_state {
     bool failing; /* the last save failed, which was said */
 };
 
+struct agent_queue;
+
 struct agent {
     const char *config_file; /* NULL: none was read */
     struct config config;
@@ -46,6 +49,8 @@ struct agent {
     int signals;
     struct ready supervisor;
     struct agent_state state;
+    struct agent_queue *queues;
+    size_t queue_count;
     bool ready; /* all was read once that was there at the start */
 };
 
@@ -68,6 +73,11 @@ void agent_state_tidy(struct agent *agent);
 void agent_state_close(struct agent *agent);
 /* For the follow set's before_drop. */
 void agent_state_before_drop(void *agent);
+
+/* The mail queues: from then on they are looked at. Report: what a page is complete with. */
+void agent_queues_open(struct agent *agent);
+void agent_queues_report(struct agent *agent);
+void agent_queues_close(struct agent *agent);
 
 /* What the logs held at the start has been read: what it made is not new to any scraper. */
 void agent_begin(struct agent *agent);

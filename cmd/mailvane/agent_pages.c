@@ -84,6 +84,7 @@ static void report_agent(struct agent *agent, int64_t now)
     struct series_key build = {{metrics_label(m, LABEL_VERSION, SLICE(MAILVANE_VERSION)),
                                 metrics_label(m, LABEL_REVISION, SLICE(MAILVANE_REVISION))}};
     metrics_set(m, METRIC_BUILD_INFO, build, 1);
+    agent_queues_report(agent);
     report_process(agent);
 }
 

@@ -4,6 +4,7 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
 #include "mailvane/daemon/sandbox.h"
+#include "setup.h"
 
 /* The directory that a configuration of Postfix lies in, and where its files' links lead to. */
 static void allow_postfix(struct sandbox *sandbox, const char *dir)
@@ -38,6 +39,15 @@ static void allow_state(struct sandbox *sandbox, const char *path)
     free(dir);
 }
 
+/* Where the MTA does not tell what is in its queue, the names of the files are counted. */
+static void allow_queues(struct sandbox *sandbox, const struct config *config)
+{
+    struct setup_queue queues[SETUP_QUEUES_MAX];
+    size_t count = setup_queues(config, queues);
+    for (size_t i = 0; i < count; i++)
+        sandbox_allow(sandbox, SANDBOX_LIST, queues[i].spool);
+}
+
 /* Everything that the configuration names, and that may be read again later. */
 static void allow_all(struct sandbox *sandbox, const struct agent *agent)
 {
@@ -53,6 +63,7 @@ static void allow_all(struct sandbox *sandbox, const struct agent *agent)
     allow_files(sandbox, config->providers, config->provider_count);
     allow_files(sandbox, config->causes, config->cause_count);
     allow_state(sandbox, config->state);
+    allow_queues(sandbox, config);
     if (agent->config_file)
         sandbox_allow_file(sandbox, agent->config_file);
     for (size_t i = 0; i < config->sandbox_path_count; i++)

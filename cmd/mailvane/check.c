@@ -9,6 +9,7 @@
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
 #include "mailvane/config/postfix_cf.h"
+#include "mailvane/queue/look.h"
 #include "setup.h"
 
 /* One finding a line; a bad one makes the exit status 1. */
@@ -96,6 +97,31 @@ static void check_postfix(struct findings *f, const struct config *config)
     }
 }
 
+/* Only whether a look could begin: what the queue holds is the agent's to say. */
+static void check_queue(struct findings *f, const struct setup_queue *queue)
+{
+    struct error err;
+    struct look *look = look_new(queue_reader_named(queue->mta), queue->spool);
+    if (look_begin(look, &err) < 0) {
+        bad(f, err.text);
+    } else {
+        if (look->counts_only)
+            bad(f, look->note.text);
+        else
+            good(f, "queue", queue->spool);
+        look_end(look);
+    }
+    look_free(look);
+}
+
+static void check_queues(struct findings *f, const struct config *config)
+{
+    struct setup_queue queues[SETUP_QUEUES_MAX];
+    size_t count = setup_queues(config, queues);
+    for (size_t i = 0; i < count; i++)
+        check_queue(f, &queues[i]);
+}
+
 /* Whom the agent is to become, should it be started as root. */
 static void check_user(struct findings *f, const struct config *config)
 {
@@ -167,6 +193,7 @@ int run_check(int argc, char **argv)
         check_providers(&found, &config);
         check_causes(&found, &config);
         check_postfix(&found, &config);
+        check_queues(&found, &config);
         check_user(&found, &config);
         check_state(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;

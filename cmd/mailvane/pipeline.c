@@ -1,6 +1,7 @@
 #include "pipeline.h"
 
 #include "mailvane/base/hash.h"
+#include "mailvane/format/reason.h"
 #include "mailvane/line/lines.h"
 
 int pipeline_init(struct pipeline *p, const struct config *config, const struct logger *log,
@@ -16,6 +17,7 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
     *p = (struct pipeline){.providers = providers_new(seed)};
     p->classifier = classifier_new(seed);
     p->last_causes = last_causes_new(seed);
+    p->routes = routes_new(seed);
     p->sending_ips = sending_ips_new(seed);
     p->formats = format_set_new(seed);
     p->metrics = metrics_new(&options);
@@ -44,6 +46,7 @@ void pipeline_release(struct pipeline *p)
     metrics_free(p->metrics);
     format_set_free(p->formats);
     sending_ips_free(p->sending_ips);
+    routes_free(p->routes);
     last_causes_free(p->last_causes);
     classifier_free(p->classifier);
     providers_free(p->providers);
@@ -161,6 +164,8 @@ static void attribute(struct pipeline *p, struct event *event)
     if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE) {
         struct delivery *d = &event->delivery;
         d->provider = provider_of(p, d);
+        if (d->local || d->connected)
+            route_set(p->routes, d->domain, d->provider);
         if (!d->local && !d->sending_ip.len)
             d->sending_ip = sending_ip_of(p->sending_ips, d->origin, d->relay_ipv6);
         d->cause = SLICE_NONE;
@@ -171,6 +176,26 @@ static void attribute(struct pipeline *p, struct event *event)
     } else if (event->kind == EVENT_TLS && event->tls.outbound) {
         event->tls.provider = provider_of_host(p->providers, event->tls.host);
     }
+}
+
+/* As provider_of has it, with what was learnt from deliveries. */
+static struct slice provider_waiting(struct pipeline *p, struct slice domain, struct slice tried)
+{
+    struct slice provider = tried.len ? provider_of_host(p->providers, tried) : SLICE_NONE;
+    if (provider.len && !slice_eq(provider, SLICE("other")))
+        return provider;
+    provider = route_of(p->routes, domain);
+    return provider.len ? provider : provider_of_domain(p->providers, domain);
+}
+
+void pipeline_explain(struct pipeline *p, const struct queue_recipient *recipient,
+                      struct waiting *out)
+{
+    struct delivery d;
+    postfix_reason(recipient->reason, &d);
+    out->domain = domain_canonical(address_domain(recipient->address), out->buf);
+    out->provider = d.provider = provider_waiting(p, out->domain, d.tried_host);
+    out->cause = recipient->reason.len ? verdict_of(p, &d)->cause : CAUSE_UNKNOWN;
 }
 
 enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct slice line,

@@ -12,10 +12,12 @@
 #ifndef MAILVANE_PIPELINE_H
 #define MAILVANE_PIPELINE_H
 
+#include "mailvane/base/domain.h"
 #include "mailvane/base/log.h"
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/last_cause.h"
 #include "mailvane/classify/provider.h"
+#include "mailvane/classify/route.h"
 #include "mailvane/config/config.h"
 #include "mailvane/config/postfix_cf.h"
 #include "mailvane/config/sending_ip.h"
@@ -23,6 +25,7 @@
 #include "mailvane/line/envelope.h"
 #include "mailvane/metric/metrics.h"
 #include "mailvane/metric/record.h"
+#include "mailvane/queue/entry.h"
 
 /* What is kept of one source of lines: a followed pattern, or a file that is scanned. */
 struct stream {
@@ -41,6 +44,7 @@ struct pipeline {
     struct providers *providers;
     struct classifier *classifier;
     struct last_causes *last_causes;
+    struct routes *routes;
     struct sending_ips *sending_ips;
     struct metrics *metrics;
     struct recorder *recorder;
@@ -75,6 +79,16 @@ enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct sl
 
 /* Parses and counts a block of whole lines. */
 void pipeline_count(struct pipeline *p, struct stream *stream, struct slice block);
+
+/* A recipient in a queue: where it will go, and why it has not gone. */
+struct waiting {
+    struct slice domain;
+    struct slice provider; /* of the MX that is tried, else of that reached last, else by domain */
+    enum cause cause;      /* CAUSE_UNKNOWN where nothing is recorded */
+    char buf[DOMAIN_MAX + 1];
+};
+void pipeline_explain(struct pipeline *p, const struct queue_recipient *recipient,
+                      struct waiting *out);
 
 /* Moves what the stream counted since the last call into the metrics on mailvane itself. */
 void pipeline_report(struct pipeline *p, struct stream *stream);

@@ -31,4 +31,14 @@ struct files_command {
 /* Parses --config.file, --format and --help, loads the configuration and runs it. */
 int files_command_run(const struct files_command *command, int argc, char **argv);
 
+/* A queue that is configured, or the usual one where it is there. */
+struct setup_queue {
+    const char *mta;
+    const char *spool;
+    char name[64]; /* the label `mta`: of one MTA's queues each has its own */
+};
+
+#define SETUP_QUEUES_MAX 64
+size_t setup_queues(const struct config *config, struct setup_queue queues[SETUP_QUEUES_MAX]);
+
 #endif

@@ -50,6 +50,10 @@ static void expect_defaults(const char *name, const struct config *config)
     expect_text(name, config->web_telemetry_path, "/metrics");
     expect_text(name, config->log_level, "info");
     expect_text(name, config->log_format, "logfmt");
+    expect_number(name, (long)config->queue_postfix_count, 1);
+    expect_text(name, config->queue_postfix[0], "/var/spool/postfix");
+    expect_number(name, config->queue_interval, 30);
+    expect_number(name, config->queue_timeout, 30);
     expect_number(name, config->check_interval, 60);
     expect_number(name, config->sandbox, true);
     expect_number(name, (long)config->sandbox_path_count, 0);
@@ -99,6 +103,7 @@ static const char every_key[] = "sources:\n"
                                 "log:\n"
                                 "  level: debug\n"
                                 "  format: json\n"
+                                "queue: { postfix: [/q/a, /q/b], interval: 0, timeout: 3600 }\n"
                                 "check_interval: 86400\n"
                                 "sandbox: false\n"
                                 "sandbox_paths: [/srv, /data/logs]\n"
@@ -146,6 +151,10 @@ static void reads_every_key(void **state)
     expect_text("telemetry_path", config.web_telemetry_path, "/m/x");
     expect_text("level", config.log_level, "debug");
     expect_text("format", config.log_format, "json");
+    expect_number("queue.postfix", (long)config.queue_postfix_count, 2);
+    expect_text("queue.postfix[1]", config.queue_postfix[1], "/q/b");
+    expect_number("queue.interval", config.queue_interval, 0);
+    expect_number("queue.timeout", config.queue_timeout, 3600);
     expect_number("check_interval", config.check_interval, 86400);
     expect_text("state", config.state, "/var/lib/x/state.db");
     expect_number("sandbox", config.sandbox, false);
@@ -253,7 +262,10 @@ static const struct mistake {
     {"own_domains", "own_domains: [example.com]\n", "c.yml:1:1: own_domains" NOT_YET},
     {"trusted_authserv_ids", "trusted_authserv_ids: []\n",
      "c.yml:1:1: trusted_authserv_ids" NOT_YET},
-    {"queue", "log: {}\nqueue:\n  - postfix: /var/spool/postfix\n", "c.yml:2:1: queue" NOT_YET},
+    {"a list of queues", "log: {}\nqueue:\n  - postfix: /var/spool/postfix\n",
+     "c.yml:3:3: queue must be a mapping, not a list"},
+    {"queue.interval", "queue: {interval: -1}\n",
+     "c.yml:1:19: queue.interval must be a whole number from 0 to 86400, not \"-1\""},
     {"web.config_file", "web:\n  config_file: /x\n", "c.yml:2:3: web.config_file" NOT_YET},
     {"journal", "sources:\n  - journal: {units: [a]}\n", "c.yml:2:5: sources[].journal" NOT_YET},
     {"mail", "sources:\n  - mail: /var/mail/new\n", "c.yml:2:5: sources[].mail" NOT_YET},

@@ -47,6 +47,10 @@ struct config {
     size_t provider_count;
     char **causes; /* files of more rules for causes, tried before the built-in ones */
     size_t cause_count;
+    char **queue_postfix; /* queue directories */
+    size_t queue_postfix_count;
+    long queue_interval; /* seconds between two looks; 0: none */
+    long queue_timeout;  /* seconds of silence that end a look */
     char **web_listen;
     size_t web_listen_count;
     char *web_telemetry_path;
@@ -56,7 +60,7 @@ struct config {
     bool sandbox;
     char **sandbox_paths; /* may be read, besides what everything above names */
     size_t sandbox_path_count;
-    char *user; /* NULL: the usual one, if there is one */
+    char *user;  /* NULL: the usual one, if there is one */
     char *state; /* NULL: nothing is kept over a restart */
 };
 

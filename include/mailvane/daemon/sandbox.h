@@ -28,6 +28,7 @@
 
 enum sandbox_right {
     SANDBOX_READ,
+    SANDBOX_LIST,  /* the names in a directory, not what the files hold */
     SANDBOX_WRITE, /* read, too; in a directory also make and remove files */
     SANDBOX_RUN,   /* read and execute */
 };

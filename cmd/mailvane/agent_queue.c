@@ -1,0 +1,309 @@
+/*
+ * The queues: each is looked at on a schedule of its own, in turns of a few milliseconds
+ * between which lines are read and scrapes answered. What a look finds is a draft until it
+ * is complete.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include "agent.h"
+#include "mailvane/base/bug.h"
+#include "mailvane/metric/draft.h"
+#include "mailvane/queue/look.h"
+#include "setup.h"
+
+/* One turn; entries between two glances at the clock. */
+#define TURN_MS      3
+#define TURN_ENTRIES 32
+/* A look shall cost a tenth of the time at most: so many times what it took lie between two. */
+#define BACK_OFF 9
+/* Whoever drips never ends. */
+#define LOOK_MAX_MS (3600 * 1000)
+/* After so many failed looks nobody knows what is in the queue. */
+#define FAILURES_MAX 3
+
+static const enum metric drafted[] = {
+    METRIC_QUEUE_MESSAGES,         METRIC_QUEUE_BYTES,
+    METRIC_QUEUE_RECIPIENTS,       METRIC_QUEUE_AGE_RECIPIENTS,
+    METRIC_QUEUE_CAUSE_RECIPIENTS, METRIC_QUEUE_OLDEST,
+    METRIC_QUEUE_COLLECT,          METRIC_QUEUE_LOOK_AGE,
+};
+
+struct agent_queue {
+    struct agent *agent;
+    char *name; /* the label `mta` */
+    char *spool;
+    uint16_t mta;
+    struct look *look;
+    struct draft *draft;
+    struct loop_timer due;     /* the next look */
+    struct loop_timer more;    /* its next turn */
+    struct loop_timer silence; /* the MTA has said nothing for too long */
+    bool looking;
+    int64_t began_ms;
+    int64_t wall;      /* when it began: ages are counted from then */
+    int64_t shown_ms;  /* when the look began that is shown; 0: none is */
+    unsigned failures; /* in a row */
+    char *told;        /* the last complaint, so that it is said once */
+    /* of the message whose recipients are told */
+    uint16_t queue, band;
+    bool deferred;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Says a sentence once, until another one or none is to be said. */
+static void tell(struct agent_queue *q, const char *sentence)
+{
+    if (sentence && (!q->told || strcmp(q->told, sentence) != 0))
+        log_warn(&q->agent->log, "queue %s: %s", q->name, sentence);
+    if (!sentence && q->told)
+        log_info(&q->agent->log, "queue %s: can be read", q->name);
+    free(q->told);
+    q->told = sentence ? must_strdup(sentence) : NULL;
+}
+
+static uint16_t label(struct agent_queue *q, enum label which, const char *text)
+{
+    return metrics_label(q->agent->pipeline.metrics, which, slice_str(text));
+}
+
+static void report_spool(struct agent_queue *q)
+{
+    struct metrics *m = q->agent->pipeline.metrics;
+    struct series_key key = {{label(q, LABEL_PATH, q->spool)}};
+    struct statvfs fs;
+    if (statvfs(q->spool, &fs) != 0)
+        return;
+    metrics_set(m, METRIC_SPOOL_FREE_BYTES, key, (double)fs.f_bavail * (double)fs.f_frsize);
+    metrics_set(m, METRIC_SPOOL_FREE_INODES, key, (double)fs.f_favail);
+}
+
+static void set_up(struct agent_queue *q, double up)
+{
+    metrics_set(q->agent->pipeline.metrics, METRIC_QUEUE_UP, (struct series_key){{q->mta}}, up);
+}
+
+/* What a look has open is closed, whether it is complete or not. */
+static void end_look(struct agent_queue *q)
+{
+    struct loop *loop = q->agent->loop;
+    if (!q->looking)
+        return;
+    if (q->look->fd >= 0)
+        loop_forget(loop, q->look->fd);
+    look_end(q->look);
+    loop_timer_disarm(loop, &q->more);
+    loop_timer_disarm(loop, &q->silence);
+    q->looking = false;
+}
+
+static void fail_look(struct agent_queue *q, const char *sentence)
+{
+    end_look(q);
+    tell(q, sentence);
+    set_up(q, 0);
+    if (++q->failures >= FAILURES_MAX) {
+        draft_withdraw(q->draft);
+        q->shown_ms = 0;
+    }
+    loop_timer_arm(q->agent->loop, &q->due, q->agent->config.queue_interval * 1000);
+}
+
+static void finish_look(struct agent_queue *q)
+{
+    int64_t took = now_ms() - q->began_ms, interval = q->agent->config.queue_interval * 1000;
+    const struct series_key none = {{0}};
+    end_look(q);
+    tell(q, q->look->counts_only ? q->look->note.text : NULL);
+    draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)took / 1000);
+    draft_add(q->draft, METRIC_QUEUE_LOOK_AGE, none, 0);
+    draft_publish(q->draft);
+    set_up(q, 1);
+    q->failures = 0;
+    q->shown_ms = q->began_ms;
+    loop_timer_arm(q->agent->loop, &q->due,
+                   took * BACK_OFF > interval ? took * BACK_OFF : interval);
+}
+
+static void count_message(struct agent_queue *q)
+{
+    const struct queue_message *message = &q->look->message;
+    struct metrics *m = q->agent->pipeline.metrics;
+    q->queue = metrics_label(m, LABEL_QUEUE, message->queue);
+    struct series_key key = {{0, q->queue}};
+    draft_add(q->draft, METRIC_QUEUE_MESSAGES, key, 1);
+    if (q->look->counts_only)
+        return;
+    int64_t age = q->wall > message->arrived ? q->wall - message->arrived : 0;
+    q->band = label(q, LABEL_AGE, queue_band_words[queue_band(age)]);
+    q->deferred = slice_eq(message->queue, SLICE("deferred"));
+    draft_add(q->draft, METRIC_QUEUE_BYTES, key, (double)message->bytes);
+    draft_max(q->draft, METRIC_QUEUE_OLDEST, key, (double)age);
+}
+
+static void count_recipient(struct agent_queue *q)
+{
+    struct pipeline *p = &q->agent->pipeline;
+    struct waiting waiting;
+    pipeline_explain(p, &q->look->recipient, &waiting);
+    uint16_t provider = metrics_label(p->metrics, LABEL_PROVIDER, waiting.provider);
+    uint16_t domain = draft_domain(q->draft, waiting.domain);
+    const struct series_key by_domain = {{0, q->queue, domain, provider}};
+    const struct series_key by_age = {{0, q->queue, provider, q->band}};
+    draft_add(q->draft, METRIC_QUEUE_RECIPIENTS, by_domain, 1);
+    draft_add(q->draft, METRIC_QUEUE_AGE_RECIPIENTS, by_age, 1);
+    if (!q->deferred && q->look->recipient.reason.len == 0)
+        return;
+    const struct cause_row *cause = &cause_rows[waiting.cause];
+    const struct series_key by_cause = {{0, q->queue, provider, label(q, LABEL_CAUSE, cause->name),
+                                         label(q, LABEL_OWNER, owner_words[cause->owner])}};
+    draft_add(q->draft, METRIC_QUEUE_CAUSE_RECIPIENTS, by_cause, 1);
+}
+
+/* True where the look goes on at once. */
+static bool step(struct agent_queue *q, bool *waits)
+{
+    struct error err;
+    switch (look_next(q->look, &err)) {
+    case LOOK_MESSAGE:
+        count_message(q);
+        return true;
+    case LOOK_RECIPIENT:
+        count_recipient(q);
+        return true;
+    case LOOK_NOTHING:
+        return true;
+    case LOOK_WAIT:
+        *waits = true;
+        return false;
+    case LOOK_END:
+        finish_look(q);
+        return false;
+    case LOOK_FAILED:
+        fail_look(q, err.text);
+        return false;
+    }
+    return false;
+}
+
+static void on_turn(void *arg)
+{
+    struct agent_queue *q = arg;
+    int64_t start = now_ms();
+    bool waits = false;
+    if (start - q->began_ms > LOOK_MAX_MS) {
+        fail_look(q, "a look took longer than an hour");
+        return;
+    }
+    for (unsigned i = 1; step(q, &waits); i++) {
+        if (i % TURN_ENTRIES == 0 && now_ms() - start >= TURN_MS)
+            break;
+    }
+    if (!q->looking)
+        return;
+    if (!waits)
+        loop_timer_arm(q->agent->loop, &q->more, 0);
+    loop_timer_arm(q->agent->loop, &q->silence, q->agent->config.queue_timeout * 1000);
+}
+
+static void on_silence(void *arg)
+{
+    struct agent_queue *q = arg;
+    char sentence[160];
+    snprintf(sentence, sizeof(sentence), "%.80s: nothing was said for %ld seconds", q->spool,
+             q->agent->config.queue_timeout);
+    fail_look(q, sentence);
+}
+
+/* An empty queue is 0, and no gap. */
+static void begin_draft(struct agent_queue *q)
+{
+    const char *const *queues = queue_reader_queues(q->look->reader);
+    draft_begin(q->draft);
+    for (; *queues; queues++) {
+        struct series_key key = {{0, label(q, LABEL_QUEUE, *queues)}};
+        draft_add(q->draft, METRIC_QUEUE_MESSAGES, key, 0);
+        if (q->look->counts_only)
+            continue;
+        draft_add(q->draft, METRIC_QUEUE_BYTES, key, 0);
+        draft_add(q->draft, METRIC_QUEUE_OLDEST, key, 0);
+    }
+}
+
+static void on_due(void *arg)
+{
+    struct agent_queue *q = arg;
+    struct error err;
+    report_spool(q);
+    q->began_ms = now_ms();
+    q->wall = time(NULL);
+    if (look_begin(q->look, &err) < 0) {
+        fail_look(q, err.text);
+        return;
+    }
+    q->looking = true;
+    begin_draft(q);
+    if (q->look->fd >= 0 && loop_watch(q->agent->loop, q->look->fd, on_turn, q, &err) < 0) {
+        fail_look(q, err.text);
+        return;
+    }
+    on_turn(q);
+}
+
+static void open_queue(struct agent *agent, struct agent_queue *q, const struct setup_queue *setup)
+{
+    *q = (struct agent_queue){.agent = agent};
+    q->name = must_strdup(setup->name);
+    q->spool = must_strdup(setup->spool);
+    q->mta = label(q, LABEL_MTA, q->name);
+    q->look = look_new(queue_reader_named(setup->mta), q->spool);
+    q->draft =
+        draft_new(agent->pipeline.metrics, drafted, sizeof(drafted) / sizeof(drafted[0]), q->mta);
+    q->due = (struct loop_timer){.fn = on_due, .arg = q};
+    q->more = (struct loop_timer){.fn = on_turn, .arg = q};
+    q->silence = (struct loop_timer){.fn = on_silence, .arg = q};
+    log_info(&agent->log, "looking at the queue of %s in %s", q->name, q->spool);
+    loop_timer_arm(agent->loop, &q->due, 0);
+}
+
+void agent_queues_open(struct agent *agent)
+{
+    struct setup_queue queues[SETUP_QUEUES_MAX];
+    agent->queue_count = setup_queues(&agent->config, queues);
+    agent->queues = must_calloc(agent->queue_count, sizeof(*agent->queues));
+    for (size_t i = 0; i < agent->queue_count; i++)
+        open_queue(agent, &agent->queues[i], &queues[i]);
+}
+
+void agent_queues_report(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->queue_count; i++) {
+        const struct agent_queue *q = &agent->queues[i];
+        if (q->shown_ms)
+            metrics_set(agent->pipeline.metrics, METRIC_QUEUE_LOOK_AGE,
+                        (struct series_key){{q->mta}}, (double)(now_ms() - q->shown_ms) / 1000);
+    }
+}
+
+void agent_queues_close(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->queue_count; i++) {
+        struct agent_queue *q = &agent->queues[i];
+        end_look(q);
+        loop_timer_disarm(agent->loop, &q->due);
+        look_free(q->look);
+        draft_free(q->draft);
+        free(q->told);
+        free(q->name);
+        free(q->spool);
+    }
+    free(agent->queues);
+    agent->queue_count = 0;
+}

@@ -1,0 +1,58 @@
+/*
+ * One look at one mail queue after the other, in steps that take no time.
+ *
+ *     struct look *look = look_new(queue_reader_named("postfix"), "/var/spool/postfix");
+ *     if (look_begin(look, &err) == 0)
+ *         while ((step = look_next(look, &err)) != LOOK_END) ...
+ *     look_end(look);
+ *
+ * A step reads a few entries at most and never waits: LOOK_WAIT says that look->fd has to
+ * become readable first. What a queue holds comes in no order. Messages come and go during
+ * a look; one that moves from queue to queue may be seen twice or not at all, as mailq sees
+ * it. Memory does not depend on what the queue holds.
+ */
+#ifndef MAILVANE_QUEUE_LOOK_H
+#define MAILVANE_QUEUE_LOOK_H
+
+#include "mailvane/base/error.h"
+#include "mailvane/queue/entry.h"
+
+#define LOOK_QUEUES_MAX 8
+
+enum look_step {
+    LOOK_MESSAGE,   /* look->message */
+    LOOK_RECIPIENT, /* look->recipient, of the last message */
+    LOOK_NOTHING,   /* a step without a result */
+    LOOK_WAIT,      /* for look->fd */
+    LOOK_END,
+    LOOK_FAILED, /* the error says why; what was told until now is not the queue */
+};
+
+struct queue_reader;
+
+struct look {
+    const struct queue_reader *reader;
+    char *spool;
+    struct queue_message message;
+    struct queue_recipient recipient;
+    int fd;            /* -1: there is nothing to wait for */
+    bool counts_only;  /* this look finds messages, but no recipients, sizes and times */
+    struct error note; /* and why */
+    void *state;
+};
+
+/* By the MTA's name; NULL for one that is not known. */
+const struct queue_reader *queue_reader_named(const char *mta);
+/* The queues that it always has, NULL behind the last: an empty one is told as 0. */
+const char *const *queue_reader_queues(const struct queue_reader *reader);
+
+struct look *look_new(const struct queue_reader *reader, const char *spool);
+void look_free(struct look *look);
+
+/* -1 where there is nothing to read; look_end is not needed then. */
+int look_begin(struct look *look, struct error *err);
+enum look_step look_next(struct look *look, struct error *err);
+/* Gives up what the look has open, complete or not. The caller has forgotten look->fd. */
+void look_end(struct look *look);
+
+#endif

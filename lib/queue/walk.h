@@ -1,0 +1,36 @@
+/*
+ * The files below a directory of a spool, one a step: spools hash their files into
+ * directories. What goes while it is walked is passed over; nothing is followed out of it.
+ */
+#ifndef QUEUE_WALK_H
+#define QUEUE_WALK_H
+
+#include <dirent.h>
+#include <sys/types.h>
+
+#include "mailvane/base/slice.h"
+
+#define WALK_DEPTH 4 /* directories below the first are at most so many deep */
+
+struct walk {
+    DIR *dirs[WALK_DEPTH + 1];
+    unsigned depth; /* open ones */
+    const char *name;
+};
+
+/* Zeroed before its first use. -1 with errno where the directory cannot be read. */
+int walk_open(struct walk *walk, const char *path);
+void walk_close(struct walk *walk);
+
+enum walk_step {
+    WALK_FILE,    /* walk->name, until the next step */
+    WALK_NOTHING, /* a directory was entered or left */
+    WALK_DONE,
+    WALK_FAILED, /* a directory cannot be read; errno */
+};
+enum walk_step walk_next(struct walk *walk);
+
+/* The beginning of the last file; -1 with errno where it cannot be read. */
+ssize_t walk_read(const struct walk *walk, char *buf, size_t size);
+
+#endif

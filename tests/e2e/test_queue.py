@@ -1,0 +1,350 @@
+#!/usr/bin/env python3
+"""The mail queue on /metrics: the laboratory's snapshot, a showq that misbehaves, a spool.
+
+usage: test_queue.py path/to/mailvane [SCENARIO...]
+
+TAP on stdout. What the queue holds is what postqueue and qshape said of the snapshot
+(tests/data/postfix/queue/snapshot), or what the scenario has put there.
+"""
+
+import collections
+import json
+import os
+import re
+import signal
+import sys
+import time
+
+import test_agent
+from queue_peer import END, Showq, message
+from test_agent import Place, run_tap, same, until
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SNAPSHOT = os.path.join(ROOT, "tests", "data", "postfix", "queue", "snapshot")
+BANDS = ["300", "600", "1200", "2400", "4800", "9600", "19200", "38400", "76800", "+Inf"]
+REFUSED = "connect to mx.refused.example[127.60.0.1]:25: Connection refused"
+GREY = "host mx.a.example[192.0.2.1] said: 450 4.2.0 Greylisted, try again (in reply to RCPT TO)"
+
+
+def snapshot(name, mode="r"):
+    with open(os.path.join(SNAPSHOT, name), mode) as file:
+        return file.read()
+
+
+def snapshot_rows():
+    return [json.loads(line) for line in snapshot("postqueue-j.json").splitlines()]
+
+
+def aged(raw, seconds):
+    """The same list with every arrival so much later."""
+    return re.sub(
+        rb"(?<=\0time\0)\d+(?=\0)", lambda at: str(int(at[0]) + seconds).encode(), raw
+    )
+
+
+class Queue:
+    """A place with a spool and somebody who answers for it."""
+
+    def __init__(self, binary):
+        self.place = Place(binary)
+        self.spool = self.place.path("spool")
+        self.showq = Showq(self.spool, lambda client: client.sendall(END))
+        self.place.write(0)
+
+    def start(self, interval=1, timeout=1):
+        return self.place.start(
+            config=f"sources: [{{ file: {self.place.log} }}]\n"
+            f"queue: {{ postfix: [{self.spool}], interval: {interval}, timeout: {timeout} }}\n"
+        )
+
+    def release(self):
+        self.place.release()
+
+
+def up(agent):
+    return {have["mta"]: v for have, v in agent.scrape().having("mailvane_queue_up", {})}
+
+
+def looked(agent):
+    """The samples behind the first look that worked."""
+    return until(lambda: up(agent).get("postfix") == 1 and agent.scrape(), "a look")
+
+
+def failed(agent):
+    return until(lambda: up(agent).get("postfix") == 0 and agent.scrape(), "a look that fails")
+
+
+def depths(samples):
+    return samples.by("mailvane_queue_messages", "queue")
+
+
+# --- the snapshot ----------------------------------------------------------------------
+
+
+def the_snapshot_as_postqueue_tells_it(queue):
+    queue.showq.says(snapshot("showq.raw.bin", "rb"))
+    samples = looked(queue.start(interval=3600))
+    count, rows = collections.Counter, snapshot_rows()
+    same(depths(samples), dict(count((r["queue_name"],) for r in rows)), "messages")
+    sizes = count()
+    for row in rows:
+        sizes[(row["queue_name"],)] += row["message_size"]
+    same(samples.by("mailvane_queue_bytes", "queue"), dict(sizes), "bytes")
+    domains = count(
+        (row["queue_name"], to["address"].rpartition("@")[2].lower())
+        for row in rows for to in row["recipients"]
+    )  # fmt: skip
+    same(samples.by("mailvane_queue_recipients", "queue", "domain"), dict(domains), "recipients")
+    for name in "age", "cause":
+        got = samples.sum(f"mailvane_queue_{name}_recipients", queue="deferred")
+        want = sum(n for (where, _), n in domains.items() if where == "deferred")
+        same(got, want, f"recipients by {name}")
+
+
+def the_ages_as_qshape_tells_them(queue):
+    """The list is made as old as it was when qshape looked, and older by whole bands.
+
+    qshape passes over what postsuper -e has made expire; postqueue does not.
+    """
+    taken = int(float(snapshot("taken_at.txt")))
+    total = next(x for x in snapshot("qshape-deferred.txt").splitlines() if "TOTAL" in x).split()
+    want = [int(n) for n in total[2:]]
+    want[0] += sum(len(r["recipients"]) for r in snapshot_rows() if r["forced_expire"])
+    raw = snapshot("showq.raw.bin", "rb")
+    # None of the snapshot is as old as a minute, so that a band's bound is far from all.
+    agent = queue.start()
+    for bands in range(len(BANDS)):
+        older = 0 if bands == 0 else 300 * 2 ** (bands - 1) + 60
+
+        def answer(client, older=older):
+            client.sendall(aged(raw, int(time.time()) - taken - older))
+
+        queue.showq.answer = answer
+        shape = {(BANDS[i + bands],): n for i, n in enumerate(want) if n}
+
+        def right(shape=shape):
+            return agent_ages(agent) == shape
+
+        until(right, f"ages {shape}")
+
+
+def agent_ages(agent):
+    rows = agent.scrape().having("mailvane_queue_age_recipients", {})
+    sums = collections.Counter()
+    for have, value in rows:
+        if have["queue"] == "deferred":
+            sums[(have["age"],)] += int(value)
+    return dict(sums)
+
+
+def reasons_become_causes(queue):
+    now = time.time()
+    queue.showq.says(
+        message("deferred", now, [("a@a.example", GREY), ("b@b.example", REFUSED)])
+        + message("deferred", now, [("c@gmail.com", "")])
+        + message("active", now, [("d@a.example", "")])
+        + END
+    )
+    samples = looked(queue.start())
+    got = samples.by("mailvane_queue_cause_recipients", "provider", "cause", "owner")
+    want = {
+        ("other", "greylisted", "remote"): 1,
+        ("other", "network", "network"): 1,
+        ("google", "unknown", "unknown"): 1,
+    }
+    same(got, want, "causes")
+
+
+def the_provider_is_whom_the_mail_went_to(queue):
+    """A domain that no table knows goes to Google, says the log; then the queue says so, too."""
+    queue.showq.says(message("deferred", time.time(), [("a@hosted.example", "")]) + END)
+    agent = queue.start()
+    same(looked(agent).by("mailvane_queue_recipients", "provider"), {("other",): 1}, "before")
+    line = queue.place.delivery("hosted.example").replace(
+        b"mx.example.org", b"aspmx.l.google.com"
+    )
+    with open(queue.place.log, "ab") as log:
+        log.write(line)
+    until(
+        lambda: agent.scrape().by("mailvane_queue_recipients", "provider") == {("google",): 1},
+        "the provider",
+    )
+
+
+# --- a showq that misbehaves ------------------------------------------------------------
+
+
+def a_queue_that_empties_is_zero(queue):
+    queue.showq.says(message("hold", time.time(), [("a@a.example", "")]) + END)
+    agent = queue.start()
+    same(depths(looked(agent)), {("hold",): 1}, "messages")
+    queue.showq.says(END)
+    until(lambda: not depths(agent.scrape()), "an empty queue")
+    samples = agent.scrape()
+    names = {have["queue"] for have, _ in samples.having("mailvane_queue_messages", {})}
+    same(names, {"maildrop", "incoming", "active", "deferred", "hold"}, "queues that are 0")
+    same(samples.having("mailvane_queue_recipients", {}), [], "recipients")
+
+
+def bad_answers(now):
+    good = message("deferred", now, [("a@a.example", GREY)])
+    return {
+        "nothing at all": b"",
+        "closed between messages": good,
+        "half an attribute": good + b"queue_name\0defer",
+        "half a value": good[:-20],
+        "garbage": b"220 mx.example ESMTP\r\n\0",
+        "bytes of any kind": bytes(range(256)) * 200,
+        "bytes behind the end": good + END + b"x",
+    }
+
+
+def bad_answers_fail_and_leave_nothing(queue):
+    """Each is a look that failed; what was known stays for two of them and goes with the third."""
+    good = message("deferred", time.time(), [("a@a.example", GREY)]) + END
+    queue.showq.says(good)
+    agent = queue.start()
+    fds = None
+    for name, answer in bad_answers(time.time()).items():
+        queue.showq.says(good)
+        samples = looked(agent)
+        same(depths(samples), {("deferred",): 1}, f"messages before {name}")
+        fds = fds or samples.sum("process_open_fds")
+        queue.showq.says(answer)
+        samples = failed(agent)
+        same(depths(samples), {("deferred",): 1}, f"messages after one failure: {name}")
+    same(agent.scrape().sum("process_open_fds") <= fds + 1, True, "descriptors are closed")
+    until(lambda: not agent.scrape().having("mailvane_queue_messages", {}), "values to go")
+    samples = agent.scrape()
+    for metric in ("recipients", "age_recipients", "oldest_age_seconds", "collect_seconds",
+                   "look_age_seconds"):  # fmt: skip
+        same(samples.having(f"mailvane_queue_{metric}", {}), [], metric)
+    same(up(agent), {"postfix": 0}, "up")
+    queue.showq.says(good)
+    same(depths(looked(agent)), {("deferred",): 1}, "messages after all")
+    agent.wait_said("queue postfix: can be read")
+    same(agent.stop(), 0, "status")
+
+
+def a_showq_that_hangs(queue):
+    """The look is given up; lines and scrapes go on meanwhile."""
+    queue.showq.hangs(message("deferred", time.time(), [("a@a.example", GREY)]))
+    agent = queue.start(timeout=2)
+    until(lambda: queue.showq.asked, "a look")
+    for number in range(1, 20):
+        queue.place.write()
+        same(test_agent.sent(agent), number, "sent while the look hangs")
+    failed(agent)
+    agent.wait_said("nothing was said for 2 seconds")
+    same(agent.scrape().having("mailvane_queue_messages", {}), [], "messages of half a look")
+    queue.showq.says(END)
+    looked(agent)
+
+
+def a_showq_that_drips(queue):
+    data = message("deferred", time.time(), [("a@a.example", GREY)]) + END
+    queue.showq.drips(data, 0.01)
+    agent = queue.start()
+    same(depths(looked(agent)), {("deferred",): 1}, "messages")
+
+
+def nobody_listens(queue):
+    queue.showq.close()
+    agent = queue.start()
+    failed(agent)
+    agent.wait_said("is Postfix running")
+    queue.showq = Showq(queue.spool, lambda client: client.sendall(END))
+    looked(agent)
+
+
+def half_a_look_is_not_shown(queue):
+    good = message("deferred", time.time(), [("a@a.example", GREY)])
+    queue.showq.says(good + END)
+    agent = queue.start(timeout=60)
+    same(depths(looked(agent)), {("deferred",): 1}, "messages")
+    queue.showq.hangs(good * 5)
+    asked = queue.showq.asked
+    until(lambda: queue.showq.asked > asked, "a second look")
+    same(depths(agent.scrape()), {("deferred",): 1}, "messages while the second look is under way")
+    age = agent.scrape().sum("mailvane_queue_look_age_seconds")
+    until(lambda: agent.scrape().sum("mailvane_queue_look_age_seconds") > age, "the age to grow")
+    same(agent.stop(signal.SIGTERM), 0, "status")
+
+
+# --- the spool ---------------------------------------------------------------------------
+
+
+def a_spool_whose_socket_is_not_there(queue):
+    """Counts only, and one sentence."""
+    queue.showq.close()
+    for number, where in enumerate(("active", "hold", "deferred/A", "deferred/B", "deferred/B")):
+        os.makedirs(os.path.join(queue.spool, where), exist_ok=True)
+        queue.place.file(os.path.join("spool", where, f"4F00{number}"), "x" * 100)
+    queue.place.file("spool/hold/not-a-queue.file", "x")
+    agent = queue.start()
+    samples = looked(agent)
+    same(depths(samples), {("active",): 1, ("hold",): 1, ("deferred",): 3}, "messages")
+    same(samples.having("mailvane_queue_bytes", {}), [], "bytes")
+    same(samples.having("mailvane_queue_oldest_age_seconds", {}), [], "ages")
+    agent.wait_said("queue postfix: .*public/showq")
+    status, _ = queue.place.run("check", "--config.file", agent.config_file)
+    same(status, 1, "status of check")
+
+
+def the_file_system_of_the_spool(queue):
+    samples = looked(queue.start())
+    fs = os.statvfs(queue.spool)
+    free = samples.sum("mailvane_spool_free_bytes", path=queue.spool)
+    total = fs.f_blocks * fs.f_frsize
+    same(0 < free <= total, True, f"0 < {free} <= {total}")
+    inodes = samples.sum("mailvane_spool_free_inodes", path=queue.spool)
+    same(0 <= inodes <= max(fs.f_files, 0), True, f"0 <= {inodes} <= {fs.f_files}")
+
+
+def two_instances(queue):
+    other = queue.place.path("postfix-bulk")
+    second = Showq(other, lambda client: client.sendall(END))
+    second.says(message("hold", time.time(), [("a@a.example", "")]) * 2 + END)
+    queue.showq.says(message("hold", time.time(), [("a@a.example", "")]) + END)
+    agent = queue.place.start(
+        config=f"sources: [{{ file: {queue.place.log} }}]\n"
+        f"queue: {{ postfix: [{queue.spool}, {other}], interval: 1 }}"
+    )
+    until(lambda: up(agent) == {"spool": 1, "postfix-bulk": 1}, "both")
+    got = agent.scrape().by("mailvane_queue_messages", "mta", "queue")
+    same(got, {("spool", "hold"): 1, ("postfix-bulk", "hold"): 2}, "messages")
+
+
+def turned_off(queue):
+    agent = queue.start(interval=0)
+    same(agent.scrape().having("mailvane_queue_up", {}), [], "looks")
+    same(queue.showq.asked, 0, "connections")
+
+
+def check_knows_the_queue(queue):
+    agent = queue.start()
+    looked(agent)
+    same(queue.place.run("check", "--config.file", agent.config_file)[0], 0, "status of check")
+    queue.showq.close()
+    same(queue.place.run("check", "--config.file", agent.config_file)[0], 1, "without showq")
+
+
+SCENARIOS = [
+    the_snapshot_as_postqueue_tells_it, the_ages_as_qshape_tells_them, reasons_become_causes,
+    the_provider_is_whom_the_mail_went_to, a_queue_that_empties_is_zero,
+    bad_answers_fail_and_leave_nothing, a_showq_that_hangs, a_showq_that_drips, nobody_listens,
+    half_a_look_is_not_shown, a_spool_whose_socket_is_not_there, the_file_system_of_the_spool,
+    two_instances, turned_off, check_knows_the_queue,
+]  # fmt: skip
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    wanted = sys.argv[2:]
+    chosen = [s for s in SCENARIOS if not wanted or s.__name__ in wanted]
+    return run_tap(chosen, lambda: Queue(os.path.abspath(sys.argv[1])), Queue.release)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
