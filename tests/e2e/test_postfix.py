@@ -148,8 +148,10 @@ class Postfix:
 
     def queued(self, *queues):
         """The ids of the messages in these queues."""
-        rows = map(json.loads, self.run("postqueue", "-j").splitlines())
-        return [row["queue_id"] for row in rows if row["queue_name"] in queues]
+        return [row["queue_id"] for row in self.queue() if row["queue_name"] in queues]
+
+    def queue(self):
+        return list(map(json.loads, self.run("postqueue", "-j").splitlines()))
 
     def is_running(self):
         return subprocess.call(["postfix", "-c", self.etc, "status"], **QUIET) == 0
@@ -366,6 +368,65 @@ def a_change_of_master_cf(lab):
     same(sent_from, {*ADDRESSES.values(), LATER_ADDRESS}, "addresses in the record")
 
 
+def queue_families(rows):
+    """What postqueue said, added up as the families of metrics are."""
+    count = collections.Counter
+    bytes_ = count()
+    for row in rows:
+        bytes_[(row["queue_name"],)] += row["message_size"]
+    domains = [(row["queue_name"], to["address"].rpartition("@")[2])
+               for row in rows for to in row["recipients"]]  # fmt: skip
+    return {
+        "mailvane_queue_messages": dict(count((row["queue_name"],) for row in rows)),
+        "mailvane_queue_bytes": dict(bytes_),
+        "mailvane_queue_recipients": dict(count(domains)),
+    }
+
+
+def the_queue_is_what_postqueue_tells(lab):
+    """While nothing moves. The hold queue is made by hand, since nobody else puts mail there."""
+    held = lab.postfix.queued("deferred")[:2]
+    for queue_id in held:
+        lab.postfix.run("postsuper", "-h", queue_id)
+    directory = os.path.join(lab.dir, "looking")
+    os.mkdir(directory)
+    config = f"queue: {{ postfix: [{lab.dir}/spool], interval: 1 }}\n"
+    with open(os.path.join(directory, "mail.log"), "w", encoding="ascii"):
+        pass
+    sources = f"sources: [{{ file: {directory}/mail.log }}]\n"
+    agent = Agent(lab.binary, directory, f"{sources}{config}sandbox: false")
+    try:
+        want = queue_families(lab.postfix.queue())
+        same(len(want["mailvane_queue_messages"]) >= 2, True, "deferred and held messages")
+
+        def agrees():
+            samples = agent.scrape()
+            got = {name: samples.by(name, "queue", *(["domain"] if "recip" in name else []))
+                   for name in want}  # fmt: skip
+            return got == want
+
+        until(agrees, f"the queue as postqueue told it: {want}")
+        causes = agent.scrape().by("mailvane_queue_cause_recipients", "cause")
+        same(("greylisted",) in causes, True, f"causes {causes}")
+        same(agent.stop(), 0, "status of the agent that looked")
+    finally:
+        agent.kill()
+
+
+def without_group_postdrop(lab):
+    """Root without capabilities is nobody: one sentence, and no value."""
+    directory = os.path.join(lab.dir, "looking")
+    config = f"queue: {{ postfix: [{lab.dir}/spool], interval: 1 }}\n"
+    sources = f"sources: [{{ file: {directory}/mail.log }}]\n"
+    agent = Agent(lab.binary, directory, sources + config)
+    try:
+        agent.wait_said("public/showq: Permission denied; only group postdrop")
+        same(agent.scrape().sum("mailvane_queue_up"), 0, "up")
+        same(agent.scrape().having("mailvane_queue_messages", {}), [], "messages")
+    finally:
+        agent.kill()
+
+
 def what_is_left_at_the_end(lab):
     """Nothing was counted twice, nothing lost; a scan of the same logs says the same."""
     lab.postfix.stop()
@@ -389,7 +450,7 @@ def what_is_left_at_the_end(lab):
 STEPS = [
     every_answer_is_counted, hostile_replies_forge_nothing, retries_are_no_first_attempts,
     a_reload, a_rotation_by_rename, postfix_logrotate, a_change_of_master_cf,
-    what_is_left_at_the_end,
+    the_queue_is_what_postqueue_tells, without_group_postdrop, what_is_left_at_the_end,
 ]  # fmt: skip
 
 
