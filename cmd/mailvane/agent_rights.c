@@ -4,6 +4,7 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
 #include "mailvane/daemon/sandbox.h"
+#include "mailvane/queue/look.h"
 #include "setup.h"
 
 /* The directory that a configuration of Postfix lies in, and where its files' links lead to. */
@@ -39,13 +40,16 @@ static void allow_state(struct sandbox *sandbox, const char *path)
     free(dir);
 }
 
-/* Where the MTA does not tell what is in its queue, the names of the files are counted. */
+/* Some spools have to be read; of the others the names of the files are counted at most. */
 static void allow_queues(struct sandbox *sandbox, const struct config *config)
 {
     struct setup_queue queues[SETUP_QUEUES_MAX];
     size_t count = setup_queues(config, queues);
-    for (size_t i = 0; i < count; i++)
-        sandbox_allow(sandbox, SANDBOX_LIST, queues[i].spool);
+    for (size_t i = 0; i < count; i++) {
+        const struct queue_reader *reader = queue_reader_named(queues[i].mta);
+        sandbox_allow(sandbox, queue_reader_reads(reader) ? SANDBOX_READ : SANDBOX_LIST,
+                      queues[i].spool);
+    }
 }
 
 /* Everything that the configuration names, and that may be read again later. */

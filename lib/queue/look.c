@@ -5,7 +5,7 @@
 #include "mailvane/base/bug.h"
 #include "reader.h"
 
-static const struct queue_reader *const readers[] = {&queue_reader_postfix};
+static const struct queue_reader *const readers[] = {&queue_reader_postfix, &queue_reader_exim};
 
 #define READERS (sizeof(readers) / sizeof(readers[0]))
 
@@ -21,6 +21,11 @@ const struct queue_reader *queue_reader_named(const char *mta)
 const char *const *queue_reader_queues(const struct queue_reader *reader)
 {
     return reader->queues;
+}
+
+bool queue_reader_reads(const struct queue_reader *reader)
+{
+    return reader->reads_files;
 }
 
 struct look *look_new(const struct queue_reader *reader, const char *spool)

@@ -9,6 +9,7 @@
 struct queue_reader {
     const char *name;
     const char *queues[LOOK_QUEUES_MAX]; /* NULL behind the last */
+    bool reads_files;
     void *(*state_new)(void);
     void (*state_free)(void *state);
     int (*begin)(struct look *look, struct error *err);
@@ -17,5 +18,6 @@ struct queue_reader {
 };
 
 extern const struct queue_reader queue_reader_postfix;
+extern const struct queue_reader queue_reader_exim;
 
 #endif

@@ -80,9 +80,14 @@ enum walk_step walk_next(struct walk *walk)
     return type == DT_REG ? WALK_FILE : WALK_NOTHING;
 }
 
-ssize_t walk_read(const struct walk *walk, char *buf, size_t size)
+int walk_stat(const struct walk *walk, const char *name, struct stat *st)
 {
-    int fd = openat(top_fd(walk), walk->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    return fstatat(top_fd(walk), name, st, AT_SYMLINK_NOFOLLOW);
+}
+
+ssize_t walk_read(const struct walk *walk, const char *name, char *buf, size_t size)
+{
+    int fd = openat(top_fd(walk), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
         return -1;
     ssize_t got = read(fd, buf, size);

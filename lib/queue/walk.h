@@ -6,6 +6,7 @@
 #define QUEUE_WALK_H
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "mailvane/base/slice.h"
@@ -30,7 +31,8 @@ enum walk_step {
 };
 enum walk_step walk_next(struct walk *walk);
 
-/* The beginning of the last file; -1 with errno where it cannot be read. */
-ssize_t walk_read(const struct walk *walk, char *buf, size_t size);
+/* The beginning of a file beside the last one; -1 with errno where it cannot be read. */
+ssize_t walk_read(const struct walk *walk, const char *name, char *buf, size_t size);
+int walk_stat(const struct walk *walk, const char *name, struct stat *st);
 
 #endif

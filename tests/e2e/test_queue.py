@@ -11,6 +11,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from test_agent import Place, run_tap, same, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SNAPSHOT = os.path.join(ROOT, "tests", "data", "postfix", "queue", "snapshot")
+EXIM = os.path.join(ROOT, "tests", "data", "exim")
 BANDS = ["300", "600", "1200", "2400", "4800", "9600", "19200", "38400", "76800", "+Inf"]
 REFUSED = "connect to mx.refused.example[127.60.0.1]:25: Connection refused"
 GREY = "host mx.a.example[192.0.2.1] said: 450 4.2.0 Greylisted, try again (in reply to RCPT TO)"
@@ -329,12 +331,76 @@ def check_knows_the_queue(queue):
     same(queue.place.run("check", "--config.file", agent.config_file)[0], 1, "without showq")
 
 
+# --- Exim ----------------------------------------------------------------------------------
+
+
+def exim_listing():
+    """What exim -bp said of the samples: (bytes, recipients) by message."""
+    with open(os.path.join(EXIM, "exim-bp.txt"), encoding="ascii") as file:
+        blocks = file.read().strip().split("\n\n")
+    return [(int(b.split()[1]), [x.strip() for x in b.splitlines()[1:]]) for b in blocks]
+
+
+def exim_samples(queue):
+    """The samples' spool, split as with split_spool_directory."""
+    spool = queue.place.path("exim4")
+    shutil.copytree(os.path.join(EXIM, "spool"), os.path.join(spool, "input", "a"))
+    return spool
+
+
+def start_exim(queue, spool):
+    agent = queue.place.start(
+        config=f"sources: [{{ file: {queue.place.log} }}]\n"
+        f"queue: {{ postfix: [], exim: [{spool}], interval: 1 }}"
+    )
+    until(lambda: up(agent).get("exim") == 1, "a look")
+    return agent
+
+
+def exim_as_its_listing_tells_it(queue):
+    samples = start_exim(queue, exim_samples(queue)).scrape()
+    listing = exim_listing()
+    same(depths(samples), {("queued",): len(listing)}, "messages")
+    same(samples.sum("mailvane_queue_bytes"), sum(size for size, _ in listing), "bytes")
+    domains = collections.Counter(
+        (to.rpartition("@")[2],) for _, recipients in listing for to in recipients
+    )
+    same(samples.by("mailvane_queue_recipients", "domain"), dict(domains), "recipients")
+    same(samples.sum("mailvane_queue_age_recipients"), domains.total(), "recipients by age")
+
+
+def exim_frozen_and_half_delivered(queue):
+    """A message of six recipients: one in the tree, one in the journal; it is frozen."""
+    spool = queue.place.path("exim4")
+    os.makedirs(os.path.join(spool, "input"))
+    now = int(time.time())
+    head = (
+        "1xUy3a-00004n-2x-H\nexim 100 102\n<s@b.example>\n"
+        f"{now - 700} 3\n-frozen {now}\n-local\nNN tree@got.example\n6\n"
+        "a@a.example\nB@A.example\ntree@got.example\njournal@got.example\n"
+        "e@b.example e@x.example 11,-1#1\nf@c.example\n\n010  From: x\n \n"
+    )
+    queue.place.file("exim4/input/1xUy3a-00004n-2x-H", head)
+    queue.place.file("exim4/input/1xUy3a-00004n-2x-J", "journal@got.example\n")
+    queue.place.file("exim4/input/1xUy3a-00004n-2x-D", "1xUy3a-00004n-2x-D\nbody\n")
+    for name, text in (("1xUy3b-00004n-2x-H", "garbage"), ("1xUy3c-00004n-2x-H", ""),
+                       ("-H", "-H\n"), ("1xUy3d-00004n-2x-H", head)):  # fmt: skip
+        queue.place.file(f"exim4/input/{name}", text)
+    samples = start_exim(queue, spool).scrape()
+    same(depths(samples), {("frozen",): 1}, "messages")
+    want = {("a.example",): 2, ("b.example",): 1, ("c.example",): 1}
+    same(samples.by("mailvane_queue_recipients", "domain"), want, "recipients")
+    same(samples.by("mailvane_queue_age_recipients", "age"), {("1200",): 4}, "ages")
+    same(samples.sum("mailvane_queue_bytes", queue="frozen"), 10 + 5 + 1, "bytes")
+
+
 SCENARIOS = [
     the_snapshot_as_postqueue_tells_it, the_ages_as_qshape_tells_them, reasons_become_causes,
     the_provider_is_whom_the_mail_went_to, a_queue_that_empties_is_zero,
     bad_answers_fail_and_leave_nothing, a_showq_that_hangs, a_showq_that_drips, nobody_listens,
     half_a_look_is_not_shown, a_spool_whose_socket_is_not_there, the_file_system_of_the_spool,
-    two_instances, turned_off, check_knows_the_queue,
+    two_instances, turned_off, check_knows_the_queue, exim_as_its_listing_tells_it,
+    exim_frozen_and_half_delivered,
 ]  # fmt: skip
 
 

@@ -103,7 +103,8 @@ static const char every_key[] = "sources:\n"
                                 "log:\n"
                                 "  level: debug\n"
                                 "  format: json\n"
-                                "queue: { postfix: [/q/a, /q/b], interval: 0, timeout: 3600 }\n"
+                                "queue: { postfix: [/q/a, /q/b], exim: [/x],"
+                                " interval: 0, timeout: 3600 }\n"
                                 "check_interval: 86400\n"
                                 "sandbox: false\n"
                                 "sandbox_paths: [/srv, /data/logs]\n"
@@ -153,6 +154,7 @@ static void reads_every_key(void **state)
     expect_text("format", config.log_format, "json");
     expect_number("queue.postfix", (long)config.queue_postfix_count, 2);
     expect_text("queue.postfix[1]", config.queue_postfix[1], "/q/b");
+    expect_number("queue.exim", (long)config.queue_exim_count, 1);
     expect_number("queue.interval", config.queue_interval, 0);
     expect_number("queue.timeout", config.queue_timeout, 3600);
     expect_number("check_interval", config.check_interval, 86400);

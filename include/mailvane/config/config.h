@@ -49,6 +49,8 @@ struct config {
     size_t cause_count;
     char **queue_postfix; /* queue directories */
     size_t queue_postfix_count;
+    char **queue_exim; /* spool directories */
+    size_t queue_exim_count;
     long queue_interval; /* seconds between two looks; 0: none */
     long queue_timeout;  /* seconds of silence that end a look */
     char **web_listen;

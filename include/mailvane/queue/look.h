@@ -46,6 +46,9 @@ const struct queue_reader *queue_reader_named(const char *mta);
 /* The queues that it always has, NULL behind the last: an empty one is told as 0. */
 const char *const *queue_reader_queues(const struct queue_reader *reader);
 
+/* Whether it reads files of the spool, rather than their names and a socket. */
+bool queue_reader_reads(const struct queue_reader *reader);
+
 struct look *look_new(const struct queue_reader *reader, const char *spool);
 void look_free(struct look *look);
 
