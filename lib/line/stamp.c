@@ -299,9 +299,12 @@ bool stamp_take(struct envelope_parser *parser, struct slice *s, int64_t *time)
     if (take_same_stamp(parser, s, time))
         return true;
     bool iso = s->len > 4 && s->ptr[4] == '-';
-    bool found = iso ? take_3339_stamp(parser, s, &value) : take_3164_stamp(parser, s, &value);
-    if (!found || (s->len && s->ptr[0] != ' '))
+    struct slice rest = *s;
+    bool found =
+        iso ? take_3339_stamp(parser, &rest, &value) : take_3164_stamp(parser, &rest, &value);
+    if (!found || (rest.len && rest.ptr[0] != ' '))
         return false;
+    *s = rest;
     *time = value;
     return true;
 }
