@@ -170,6 +170,16 @@ static void forget(struct scrapers *s, unsigned at)
     s->connection[at] = s->pending[at] = s->saved[at] = 0;
 }
 
+/* Was it known when the table was saved, and then forgotten? A restart would know it again. */
+static bool is_saved(const struct scrapers *s, uint64_t key)
+{
+    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
+        if (s->saved_keys[i] == key)
+            return true;
+    }
+    return false;
+}
+
 /* Makes a row for a new scraper. True where another one had to be forgotten. */
 static bool admit(struct scrapers *s, uint64_t key, struct claim *claim)
 {
@@ -182,7 +192,7 @@ static bool admit(struct scrapers *s, uint64_t key, struct claim *claim)
     }
     s->table.rows[claim->row].key = key;
     /* After a restart it would be new again, and start with no less than now. */
-    s->saved[claim->row] = claim->seen;
+    s->saved[claim->row] = is_saved(s, key) ? 0 : claim->seen;
     return forgot;
 }
 
@@ -248,8 +258,10 @@ const void *scrapers_image(const struct scrapers *s, size_t *len)
 
 void scrapers_saved(struct scrapers *s)
 {
-    for (unsigned i = 0; i < SCRAPERS_MAX; i++)
+    for (unsigned i = 0; i < SCRAPERS_MAX; i++) {
         s->saved[i] = s->table.rows[i].seen;
+        s->saved_keys[i] = s->table.rows[i].key;
+    }
 }
 
 static bool is_row(const struct scraper *row, uint64_t turn)

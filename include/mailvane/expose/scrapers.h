@@ -64,6 +64,7 @@ struct scrapers {
     uint64_t connection[SCRAPERS_MAX]; /* 0: closed */
     uint64_t pending[SCRAPERS_MAX];    /* births in the answer that is being sent; 0: none */
     uint64_t saved[SCRAPERS_MAX];      /* what it would have seen, were we to restart now */
+    uint64_t saved_keys[SCRAPERS_MAX]; /* of the table as it was saved last; 0: free */
     /* How many births there were when, oldest first. */
     struct {
         int64_t time;
