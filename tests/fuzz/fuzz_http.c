@@ -30,7 +30,7 @@ static struct {
 static unsigned write_page(void *arg, const struct http_request *request, struct strbuf *body)
 {
     const char *path = arg;
-    struct slice method = request->head ? SLICE("HEAD ") : SLICE("GET ");
+    struct slice method = request->head ? SLICE("HEAD") : SLICE("GET");
     seen.pages++;
     bug_if(slice_find_text(seen.sent, method) == seen.sent.len);
     bug_if(slice_find_text(seen.sent, slice_str(path)) == seen.sent.len);
