@@ -24,6 +24,7 @@ struct family {
     uint16_t *index; /* number + 1; 0 is free */
     char *series;
     struct series_key fold; /* DICT_OTHER where a label's value may be folded, else 0 */
+    struct series_key rest; /* DICT_OTHER for every label */
     uint64_t folded;        /* label sets that had to be folded, and were not reported yet */
     uint64_t *births;       /* series born so far, of all metrics; not owned */
 };

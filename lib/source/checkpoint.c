@@ -12,7 +12,8 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 
-#define TIDY_FRAMES 1000 /* pages of 4 KiB in the write-ahead log */
+#define TIDY_FRAMES       1000 /* pages of 4 KiB in the write-ahead log */
+#define REGION_NUMBER_MAX (1 << 20)
 /* A chunk's row: its region's number above, its own below. */
 #define PLACE(region, chunk) ((int64_t)(region) << 32 | (int64_t)(chunk))
 
@@ -66,7 +67,7 @@ static bool read_regions(struct checkpoint *c)
         int64_t number = sqlite3_column_int64(statement, 0);
         const char *name = (const char *)sqlite3_column_text(statement, 1);
         int64_t len = sqlite3_column_int64(statement, 2);
-        good = name && number > 0 && number <= INT32_MAX && len >= 0 &&
+        good = name && number > 0 && number <= REGION_NUMBER_MAX && len >= 0 &&
                len <= CHECKPOINT_REGION_BYTES && c->region_count < CHECKPOINT_REGIONS_MAX;
         if (good)
             remember_region(c, number, name, (size_t)len);
@@ -102,6 +103,8 @@ static enum state read_file(struct checkpoint *c)
         return refuse(c, "is no state file of mailvane");
     if (version > CHECKPOINT_VERSION)
         return refuse(c, "is of a newer version of mailvane and is left alone");
+    if (version < 0)
+        return STATE_DAMAGED;
     if (checkpoint_ask(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
         return STATE_DAMAGED;
     checkpoint_settings(c);
@@ -114,6 +117,19 @@ static enum state read_file(struct checkpoint *c)
     return c->failed ? judge_failure(c) : good ? STATE_GOOD : STATE_DAMAGED;
 }
 
+/*
+ * There are no views and no triggers in a file of ours: in a forged one a view could have no
+ * end, and a trigger undo what is saved.
+ */
+static void distrust(sqlite3 *db)
+{
+    static const int off[] = {SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                              SQLITE_DBCONFIG_TRUSTED_SCHEMA};
+    for (unsigned i = 0; i < sizeof(off) / sizeof(off[0]); i++)
+        sqlite3_db_config(db, off[i], 0, (int *)NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+}
+
 static enum state open_file(struct checkpoint *c)
 {
     c->failed = false;
@@ -122,10 +138,12 @@ static enum state open_file(struct checkpoint *c)
     int rc = sqlite3_open_v2(
         c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     enum state state = STATE_REFUSED;
-    if (rc)
+    if (rc) {
         error_set(&c->why, "%s: %s", c->path, c->db ? sqlite3_errmsg(c->db) : "no memory");
-    else
+    } else {
+        distrust(c->db);
         state = read_file(c);
+    }
     umask(before);
     if (state == STATE_GOOD)
         sqlite3_wal_hook(c->db, on_frames, c);
@@ -331,10 +349,22 @@ static void begin_writing(struct checkpoint *c)
     c->writing = true;
 }
 
+static bool is_number_taken(const struct checkpoint *c, int64_t number)
+{
+    for (size_t i = 0; i < c->region_count; i++) {
+        if (c->regions[i].number == number)
+            return true;
+    }
+    return false;
+}
+
+/* The file may hold as many stretches again that nobody puts any more: see drop_unseen(). */
 static struct region *new_region(struct checkpoint *c, const char *name)
 {
-    int64_t number = c->region_count ? c->regions[c->region_count - 1].number + 1 : 1;
-    bug_if(c->region_count == CHECKPOINT_REGIONS_MAX || strlen(name) > IMAGE_NAME_MAX);
+    int64_t number = 1;
+    bug_if(c->region_count == 2 * CHECKPOINT_REGIONS_MAX || strlen(name) > IMAGE_NAME_MAX);
+    while (is_number_taken(c, number))
+        number++;
     remember_region(c, number, name, SIZE_MAX);
     return &c->regions[c->region_count - 1];
 }
