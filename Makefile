@@ -128,6 +128,7 @@ TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
 TESTS += restart='python3 tests/e2e/test_restart.py $(BIN) $(FAULTY)'
+TESTS += faults='python3 tests/e2e/test_faults.py $(BIN) $(FAULTY)'
 TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus postfix,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
@@ -137,11 +138,16 @@ check:
 check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN) $(FAULTY)
 	@python3 tests/run.py $(TESTS)
 
-# The same faults again and again: ROUNDS of kills, rotations and truncations under load.
+# The same faults again and again: ROUNDS of kills, rotations and truncations under load. And
+# memory over MANY_LINES, and over ROTATIONS.
 ROUNDS ?= 200
 SEED ?= 1
-torture: $(BIN)
+MANY_LINES ?= 10000000
+ROTATIONS ?= 5000
+torture: $(BIN) $(FAULTY)
 	@ROUNDS=$(ROUNDS) SEED=$(SEED) python3 tests/e2e/test_restart.py $(BIN) - random_kills
+	@MANY_LINES=$(MANY_LINES) ROTATIONS=$(ROTATIONS) python3 tests/e2e/test_faults.py $(BIN) $(FAULTY) \
+		memory_over_many_lines memory_of_scan_over_many_lines memory_over_a_thousand_rotations
 
 run:
 	@$(MAKE) --no-print-directory deps
@@ -209,7 +215,7 @@ lint:
 
 DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev libsqlite3-dev \
 	libxxhash-dev libseccomp-dev libsystemd-dev uthash-dev python3 curl
-DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd
+DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd faketime
 
 deps:
 	@packaging/deps.sh $(DEPS)
