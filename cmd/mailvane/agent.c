@@ -298,9 +298,12 @@ static int follow_logs(struct agent *agent, bool from_start, struct error *err)
     };
     struct follow_rows saved;
     agent_state_open(agent, &saved);
+    /* Behind what was saved: what is new among them was not seen by any scraper. */
+    pipeline_make_totals(&agent->pipeline);
     agent->follow = follow_new(&options, err);
     int rc = agent->follow ? follow_sources_of(agent, &saved, err) : -1;
     follow_rows_release(&saved);
+    agent->state.complete = rc == 0;
     if (rc == 0)
         agent_state_save(agent);
     return rc;
@@ -365,7 +368,6 @@ static int agent_run(struct agent *agent, bool from_start)
         return cli_fail(EXIT_WORLD, "%s", err.text);
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
-    pipeline_make_totals(&agent->pipeline);
     scrapers_init(&agent->scrapers, hash_seed());
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)

@@ -20,9 +20,10 @@
 struct agent_state {
     struct checkpoint *checkpoint; /* NULL: nothing is kept */
     struct loop_timer save;
-    bool changed; /* something was counted since it was saved */
-    bool unique;  /* and of that something that no reading of the logs again would count */
-    bool failing; /* the last save failed, which was said */
+    bool changed;  /* something was counted since it was saved */
+    bool unique;   /* and of that something that no reading of the logs again would count */
+    bool failing;  /* the last save failed, which was said */
+    bool complete; /* all logs were added: what is saved is all there is */
 };
 
 struct agent {

@@ -105,7 +105,7 @@ static void settle(struct agent *agent)
 {
     int64_t now = time(NULL);
     report_agent(agent, now);
-    metrics_settle(agent->pipeline.metrics, now, false);
+    agent->state.unique |= metrics_settle(agent->pipeline.metrics, now, false);
 }
 
 void agent_begin(struct agent *agent)

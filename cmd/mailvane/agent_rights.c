@@ -1,5 +1,6 @@
 #include "agent.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
@@ -34,7 +35,9 @@ static void allow_state(struct sandbox *sandbox, const char *path)
     char *dir = slash ? must_strdup(path) : must_strdup(".");
     if (slash)
         dir[slash == path ? 1 : slash - path] = '\0';
-    sandbox_allow(sandbox, SANDBOX_WRITE, dir);
+    /* Not what is above a directory that is missing: nobody makes it later. */
+    if (access(dir, F_OK) == 0)
+        sandbox_allow(sandbox, SANDBOX_WRITE, dir);
     free(dir);
 }
 

@@ -59,6 +59,7 @@ void agent_state_save(struct agent *agent)
         return;
     clock_gettime(CLOCK_MONOTONIC, &start);
     agent_count_sources(agent);
+    metrics_tell_limits(agent->pipeline.metrics);
     follow_save(agent->follow, &rows);
     if (commit(agent, &rows, &err) < 0)
         complain(agent, &err);
@@ -86,6 +87,8 @@ static void on_save(void *arg)
 {
     struct agent *agent = arg;
     agent_state_save(agent);
+    /* Where nobody asks for the metrics there is no answer to tidy up after. */
+    agent_state_tidy(agent);
     /* It failed: tried again while there is something to save. */
     if (agent->state.changed)
         loop_timer_arm(agent->loop, &agent->state.save, SAVE_MS);
@@ -98,7 +101,7 @@ void agent_state_tidy(struct agent *agent)
 }
 
 /* Counters and the memory between lines; what cannot be is set aside. */
-static int resume(struct agent *agent, struct error *err)
+static int resume(struct agent *agent, struct follow_rows *rows, struct error *err)
 {
     struct checkpoint *c = agent->state.checkpoint;
     struct slice scrapers = image_get(checkpoint_reader(c), SCRAPERS);
@@ -107,6 +110,7 @@ static int resume(struct agent *agent, struct error *err)
     if (pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)))
         return 0;
     scrapers_init(&agent->scrapers, checkpoint_seed(c));
+    follow_rows_release(rows);
     if (checkpoint_discard(c, err) < 0)
         return -1;
     return pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)) ? 0 : -1;
@@ -123,8 +127,9 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
         return;
     }
     state->checkpoint = checkpoint_open(agent->config.state, &agent->log, &err);
-    bool good = state->checkpoint && resume(agent, &err) == 0 &&
-                checkpoint_files(state->checkpoint, rows, &err) == 0;
+    /* The places first: counters without them would count again what they have counted. */
+    bool good = state->checkpoint && checkpoint_files(state->checkpoint, rows, &err) == 0 &&
+                resume(agent, rows, &err) == 0;
     if (!good) {
         complain(agent, &err);
         follow_rows_release(rows);
@@ -140,7 +145,8 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
 
 void agent_state_close(struct agent *agent)
 {
-    if (agent->follow && agent->state.checkpoint)
+    /* Before all logs were added, those that are missing would be forgotten. */
+    if (agent->state.complete)
         agent_state_save(agent);
     checkpoint_close(agent->state.checkpoint);
     agent->state.checkpoint = NULL;

@@ -134,7 +134,7 @@ static void compact(struct family *f, unsigned position, const uint8_t *marks)
     f->count = kept;
 }
 
-void family_apply(struct family *f, unsigned position, const uint8_t *marks)
+bool family_apply(struct family *f, unsigned position, const uint8_t *marks)
 {
     uint32_t before = f->count, marked = 0;
     for (uint32_t i = 0; i < before; i++) {
@@ -147,4 +147,5 @@ void family_apply(struct family *f, unsigned position, const uint8_t *marks)
     }
     if (marked)
         compact(f, position, marks);
+    return marked;
 }

@@ -47,6 +47,6 @@ struct series *family_series_at(struct family *f, const struct series_key *key);
 union series_value *family_at(struct family *f, const struct series_key *key);
 
 /* Empties the series whose label at `position` is marked (enum topn_mark, by value). */
-void family_apply(struct family *f, unsigned position, const uint8_t *marks);
+bool family_apply(struct family *f, unsigned position, const uint8_t *marks);
 
 #endif

@@ -127,15 +127,17 @@ uint16_t metrics_label(struct metrics *m, enum label label, struct slice value)
 }
 
 /* Brings the series in line with what topn.h marked. */
-static void apply_marks(struct metrics *m)
+static bool apply_marks(struct metrics *m)
 {
+    bool changed = false;
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         for (unsigned at = 0; at < metric_rows[i].label_count; at++) {
             if (metric_rows[i].labels[at] == LABEL_DOMAIN)
-                family_apply(&m->families[i], at, m->domains.marks);
+                changed |= family_apply(&m->families[i], at, m->domains.marks);
         }
     }
     topn_forget(&m->domains);
+    return changed;
 }
 
 uint64_t metrics_expect_domain(const struct metrics *m, struct slice domain)
@@ -195,7 +197,7 @@ void metrics_observe(struct metrics *m, enum metric id, struct series_key key, u
 }
 
 /* How full the tables are: limits that are hit must be seen. */
-static void report_limits(struct metrics *m)
+void metrics_tell_limits(struct metrics *m)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         struct family *f = &m->families[i];
@@ -210,11 +212,24 @@ static void report_limits(struct metrics *m)
     }
 }
 
-void metrics_settle(struct metrics *m, int64_t now, bool final)
+/* Sums over series change with it, not only which series there are. */
+static bool has_folded(const struct metrics *m)
 {
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        if (m->families[i].folded)
+            return true;
+    }
+    return false;
+}
+
+bool metrics_settle(struct metrics *m, int64_t now, bool final)
+{
+    uint32_t shown = m->domains.shown;
     topn_settle(&m->domains, now, final);
-    apply_marks(m);
-    report_limits(m);
+    bool changed = apply_marks(m) || m->domains.shown != shown;
+    changed |= has_folded(m);
+    metrics_tell_limits(m);
+    return changed;
 }
 
 uint64_t metrics_births(const struct metrics *m)

@@ -186,13 +186,32 @@ static int take_lock(struct checkpoint *c)
 static void put_region(struct image_writer *writer, const char *name, struct slice bytes);
 static struct slice get_region(struct image_reader *reader, const char *name);
 
+/*
+ * The same file with its directory's links followed: SQLite is to follow none, so that nobody
+ * who may write beside the file can lead it elsewhere, but /var may be one.
+ */
+static char *without_links(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    struct strbuf out = STRBUF_INIT;
+    strbuf_add(&out, path, (size_t)(name - path));
+    char *real = realpath(out.len ? out.buf : ".", NULL);
+    strbuf_reset(&out);
+    if (real)
+        strbuf_addf(&out, "%s/%s", real, name);
+    else
+        strbuf_add_str(&out, path);
+    free(real);
+    return out.buf;
+}
+
 struct checkpoint *checkpoint_open(const char *path, const struct logger *log, struct error *err)
 {
     struct checkpoint *c = must_calloc(1, sizeof(*c));
     c->writer.put = put_region;
     c->reader.get = get_region;
     c->log = log;
-    c->path = must_strdup(path);
+    c->path = without_links(path);
     c->seed = hash_seed();
     enum state state = take_lock(c) < 0 ? STATE_REFUSED : open_file(c);
     if (state == STATE_DAMAGED && set_aside(c) == 0)
@@ -466,6 +485,30 @@ static void add_file(struct checkpoint *c, const struct follow_row *row)
     checkpoint_run(c, statement);
 }
 
+/* What is only known to be none of ours: a log may have thousands of old files beside it. */
+static bool is_minor(const struct follow_row *row)
+{
+    return row->role == FOLLOW_KNOWN || row->role == FOLLOW_PENDING;
+}
+
+/* The places first: where there is no room for all, what is left out is not read twice. */
+static void add_files(struct checkpoint *c, const struct follow_rows *rows)
+{
+    size_t added = 0;
+    for (unsigned minor = 0; minor < 2; minor++) {
+        for (size_t i = 0; i < rows->count; i++) {
+            if (is_minor(&rows->items[i]) != (bool)minor)
+                continue;
+            if (added++ < CHECKPOINT_FILES_MAX)
+                add_file(c, &rows->items[i]);
+        }
+    }
+    if (added > CHECKPOINT_FILES_MAX && !c->crowded)
+        log_warn(c->log, "%s: only %d of %zu files beside the logs are remembered", c->path,
+                 CHECKPOINT_FILES_MAX, added);
+    c->crowded |= added > CHECKPOINT_FILES_MAX;
+}
+
 void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
 {
     uint64_t hash = hash_of_rows(rows, c->seed);
@@ -476,8 +519,7 @@ void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
     sqlite3_stmt *statement = checkpoint_prepared(c, FILES_CLEAR);
     if (statement)
         checkpoint_run(c, statement);
-    for (size_t i = 0; i < rows->count && i < CHECKPOINT_FILES_MAX; i++)
-        add_file(c, &rows->items[i]);
+    add_files(c, rows);
     c->files_hash = hash;
 }
 

@@ -58,6 +58,7 @@ struct checkpoint {
     struct strbuf bytes; /* of the region that is read */
     bool begun;          /* checkpoint_begin was called */
     bool writing;        /* and something had changed: a transaction is open */
+    bool crowded;        /* too many files; said once */
     bool failed;
     int code; /* SQLite's, of the failure */
     struct error why;

@@ -10,6 +10,7 @@ import errno
 import os
 import random
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -261,6 +262,40 @@ def state_in_no_directory(bench):
     bench.agent.wait_said(r"the state is not saved: .*; counting goes on")
     bench.write(100)
     until(lambda: bench.lines_counted() == 100, "100 lines")
+
+
+@scenario
+def state_behind_a_link(bench):
+    """/var or /var/lib may be a symbolic link."""
+    real = os.path.join(bench.directory, "elsewhere")
+    os.rename(os.path.dirname(bench.state), real)
+    os.symlink(real, os.path.dirname(bench.state))
+    bench.start()
+    bench.write(200)
+    bench.settle()
+    bench.kill()
+    bench.write(100)
+    bench.start()
+    bench.check("after")
+
+
+@scenario
+def start_that_failed(bench):
+    """One source is refused: the places of the others are not forgotten by that."""
+    bench.start()
+    bench.write(200)
+    bench.settle()
+    same(bench.agent.stop(), 0, "exit status")
+    bench.write(100)
+    config = os.path.join(bench.directory, "bad.yml")
+    with open(config, "w", encoding="utf-8") as out:
+        out.write(bench.config.replace("sources: [", f"sources: [{{file: {bench.directory}/}}, ")
+                  + '\nweb: { listen: ["127.0.0.1:0"] }\n')
+    failed = subprocess.run([bench.binary, "--config.file", config], capture_output=True,
+                            text=True, timeout=60, check=False)
+    same(failed.returncode, 3, f"exit status of a bad start: {failed.stderr[-300:]}")
+    bench.start()
+    bench.check("after")
 
 
 @scenario
