@@ -150,14 +150,15 @@ def what_the_kernel_lacks_is_one_warning(place):
     place.write(0)
     for what, words in (("landlock", "landlock is skipped"), ("seccomp", "filter of system calls is")):
         agent = start(place, inside=lacking(place, what))
-        said = warnings(agent)
-        same(sum(words in line for line in said), 1, f"{what}: warnings in {said}")
-        same(len(said), 1 if has_landlock() or what == "landlock" else 2, f"{what}: in {said}")
         before = sent(agent)
         place.write(1)
         same(sent(agent) - before, 1, f"{what}: sent")
         same(status_of(agent.process.pid)["NoNewPrivs"], ["1"], f"{what}: NoNewPrivs")
         same(agent.stop(), 0, f"{what}: status")
+        # Now that it has ended, all that it said has been read.
+        said = warnings(agent)
+        same(sum(words in line for line in said), 1, f"{what}: warnings in {said}")
+        same(len(said), 1 if has_landlock() or what == "landlock" else 2, f"{what}: in {said}")
 
 
 # --- files that were not configured -----------------------------------------------------
