@@ -23,6 +23,7 @@ static uint64_t connections;
 /* Of the input that is sent: all its bytes but the pauses. */
 static struct {
     struct slice sent;
+    char peer[INET_ADDRSTRLEN];
     unsigned pages, answered, closed;
 } seen;
 
@@ -34,7 +35,7 @@ static unsigned write_page(void *arg, const struct http_request *request, struct
     seen.pages++;
     bug_if(slice_find_text(seen.sent, method) == seen.sent.len);
     bug_if(slice_find_text(seen.sent, slice_str(path)) == seen.sent.len);
-    bug_if(!slice_eq(request->peer, SLICE("127.0.0.1")));
+    bug_if(!slice_eq(request->peer, slice_str(seen.peer)));
     bug_if(request->connection != connections);
     bug_if(request->user_agent.len > seen.sent.len || request->query.len > seen.sent.len);
     bug_if(slice_find_text(seen.sent, request->user_agent) == seen.sent.len &&
@@ -137,16 +138,32 @@ static struct slice without_pauses(struct slice text)
     return slice_of(bytes, len);
 }
 
+/*
+ * A connection from one loopback address after the other, since each has ports for some ten
+ * thousand that have just ended. A reset ends it, and no wait.
+ */
+static int connect_client(void)
+{
+    static uint32_t clients;
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    const int yes = 1;
+    struct sockaddr_in client = {.sin_family = AF_INET,
+                                 .sin_addr = {htonl(INADDR_LOOPBACK + ++clients % 10000)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
+    bug_if(fd < 0 || bind(fd, (struct sockaddr *)&client, sizeof(client)) != 0);
+    bug_if(connect(fd, (struct sockaddr *)&server, sizeof(server)) != 0);
+    inet_ntop(AF_INET, &client.sin_addr, seen.peer, sizeof(seen.peer));
+    return fd;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    /* A reset instead of an end: the port is free at once. */
-    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
     struct slice text = copy_of(input_of(data, size));
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     memset(&seen, 0, sizeof(seen));
     seen.sent = without_pauses(text);
-    bug_if(fd < 0 || connect(fd, (struct sockaddr *)&server, sizeof(server)) != 0);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    int fd = connect_client();
     talk(fd, text);
     close(fd);
     for (unsigned turn = 0; turn < TURNS_MAX && seen.closed == 0; turn++)
