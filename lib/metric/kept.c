@@ -167,6 +167,7 @@ static struct topn_slot slot_at(struct slice slots, uint32_t number)
     memcpy(&slot.last, bytes + offsetof(struct topn_slot, last), sizeof(slot.last));
     slot.shown = bytes[offsetof(struct topn_slot, shown)] != 0;
     slot.fresh = bytes[offsetof(struct topn_slot, fresh)] != 0;
+    slot.fresh = bytes[offsetof(struct topn_slot, fresh)] != 0;
     return slot;
 }
 

@@ -24,7 +24,6 @@ static inline void topn_clear(struct topn *topn)
     dict_clear(&topn->dict);
     topn->shown = 0;
     topn->seen = 0;
-    topn->now = 0;
 }
 
 static inline void metrics_clear(struct metrics *m)
