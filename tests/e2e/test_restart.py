@@ -9,6 +9,7 @@ bench.py says what must be counted. ROUNDS=N sets how often random_kills kills; 
 import errno
 import os
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -172,6 +173,23 @@ def scraper_sees_no_reset(bench):
             bench.start()
             scraper.scrape(bench)
     bench.check("at the end")
+
+
+@scenario
+def clock_set_back_between_two_looks(bench):
+    """Rotated thrice unseen, with the times of an hour ago: the names tell that they are newer."""
+    bench.start()
+    bench.write(200)
+    bench.settle()
+    bench.agent.process.send_signal(signal.SIGSTOP)
+    for _ in range(3):
+        bench.write(50)
+        past = time.time() - 3600
+        os.utime(bench.log, (past, past))
+        bench.rename()
+    bench.write(50)
+    bench.agent.process.send_signal(signal.SIGCONT)
+    bench.check("after")
 
 
 # --- the state file -----------------------------------------------------------------------
