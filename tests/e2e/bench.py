@@ -65,9 +65,14 @@ class Bench:
 
     # --- the log
 
+    def line(self, number):
+        """Each time round the stamps are an hour later: no log says the same twice."""
+        turn, at = divmod(number, len(self.lines))
+        return self.lines[at].replace(" 03:", f" {(3 + turn) % 24:02}:", 1)
+
     def write(self, count):
         """So many lines of the laboratory's log, which begins anew at its end."""
-        text = "".join(self.lines[(self.at + i) % len(self.lines)] for i in range(count))
+        text = "".join(self.line(self.at + i) for i in range(count))
         self.at += count
         self.written += count
         self.append(text.encode("utf-8", "surrogateescape"))
