@@ -79,9 +79,6 @@ void agent_note_births(struct agent *agent);
 #define AGENT_PAGES 4
 void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES]);
 
-/* The i-th log to follow: a configured one, else one of the usual places; NULL behind the last. */
-const char *agent_log(const struct agent *agent, size_t i);
-
 /* Gives up what following and answering do not need, as the configuration says. */
 int agent_confine(const struct agent *agent, struct error *err);
 

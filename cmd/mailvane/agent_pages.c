@@ -2,6 +2,7 @@
 #include "mailvane/expose/landing.h"
 #include "mailvane/expose/process.h"
 #include "mailvane/expose/text.h"
+#include "setup.h"
 #include "version.h"
 
 /* A scrape waits for no more than this to be counted: some tenths of a second. */

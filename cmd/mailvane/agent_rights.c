@@ -5,6 +5,7 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
 #include "mailvane/daemon/sandbox.h"
+#include "setup.h"
 
 /* The directory that a configuration of Postfix lies in, and where its files' links lead to. */
 static void allow_postfix(struct sandbox *sandbox, const char *dir)
@@ -47,7 +48,7 @@ static void allow_all(struct sandbox *sandbox, const struct agent *agent)
     const struct config *config = &agent->config;
     const struct postfix_cf *cf = sending_ips_postfix(agent->pipeline.sending_ips);
     const char *pattern;
-    for (size_t i = 0; (pattern = agent_log(agent, i)); i++)
+    for (size_t i = 0; (pattern = setup_log(&agent->config, i)); i++)
         sandbox_allow_log(sandbox, pattern);
     for (size_t i = 0; i < config->postfix_dir_count; i++)
         allow_postfix(sandbox, config->postfix_dirs[i]);

@@ -137,6 +137,9 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
         state->checkpoint = NULL;
         return;
     }
+    if (checkpoint_was_damaged(state->checkpoint))
+        metrics_add(agent->pipeline.metrics, METRIC_CHECKPOINT_FAILURES, (struct series_key){{0}},
+                    1);
     log_info(&agent->log,
              checkpoint_is_new(state->checkpoint) ? "state: %s, which is new"
                                                   : "state: going on from %s",

@@ -1,10 +1,6 @@
 #include "checkpoint_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -100,9 +96,10 @@ static enum state read_file(struct checkpoint *c)
     if (c->failed)
         return judge_failure(c);
     if (tables && owner != CHECKPOINT_APPLICATION)
-        return refuse(c, "is no state file of mailvane");
+        return refuse(c, CHECKPOINT_FOREIGN);
     if (version > CHECKPOINT_VERSION)
         return refuse(c, "is of a newer version of mailvane and is left alone");
+    c->ours |= tables > 0;
     if (version < 0)
         return STATE_DAMAGED;
     if (checkpoint_ask(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
@@ -149,61 +146,12 @@ static enum state open_file(struct checkpoint *c)
         sqlite3_wal_hook(c->db, on_frames, c);
     else
         close_file(c);
-    return state;
-}
-
-/* Renames the file and what belongs to it. */
-static int set_aside(struct checkpoint *c)
-{
-    static const char *const parts[] = {"", "-wal", "-shm"};
-    char from[4200], to[4300];
-    long long now = (long long)time(NULL);
-    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        snprintf(from, sizeof(from), "%s%s", c->path, parts[i]);
-        snprintf(to, sizeof(to), "%s.corrupt-%lld%s", c->path, now, parts[i]);
-        if (rename(from, to) < 0 && (errno != ENOENT || i == 0))
-            return error_set(&c->why, "%s: is damaged, and cannot be moved aside: %s", c->path,
-                             strerror(errno));
-    }
-    log_warn(c->log, "%s: is damaged; it was moved to %s.corrupt-%lld, and counting begins anew",
-             c->path, c->path, now);
-    return 0;
-}
-
-static int take_lock(struct checkpoint *c)
-{
-    char path[4200];
-    snprintf(path, sizeof(path), "%s.lock", c->path);
-    c->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (c->lock < 0)
-        return error_set(&c->why, "%s: %s", path, strerror(errno));
-    if (flock(c->lock, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return error_set(&c->why, "%s: %s", c->path,
-                     errno == EWOULDBLOCK ? "is used by another mailvane" : strerror(errno));
+    /* A file that never was ours is no damaged one: somebody wrote its name by mistake. */
+    return state == STATE_DAMAGED && !c->ours ? refuse(c, CHECKPOINT_FOREIGN) : state;
 }
 
 static void put_region(struct image_writer *writer, const char *name, struct slice bytes);
 static struct slice get_region(struct image_reader *reader, const char *name);
-
-/*
- * The same file with its directory's links followed: SQLite is to follow none, so that nobody
- * who may write beside the file can lead it elsewhere, but /var may be one.
- */
-static char *without_links(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    struct strbuf out = STRBUF_INIT;
-    strbuf_add(&out, path, (size_t)(name - path));
-    char *real = realpath(out.len ? out.buf : ".", NULL);
-    strbuf_reset(&out);
-    if (real)
-        strbuf_addf(&out, "%s/%s", real, name);
-    else
-        strbuf_add_str(&out, path);
-    free(real);
-    return out.buf;
-}
 
 struct checkpoint *checkpoint_open(const char *path, const struct logger *log, struct error *err)
 {
@@ -211,13 +159,15 @@ struct checkpoint *checkpoint_open(const char *path, const struct logger *log, s
     c->writer.put = put_region;
     c->reader.get = get_region;
     c->log = log;
-    c->path = without_links(path);
+    c->path = checkpoint_without_links(path);
     c->seed = hash_seed();
-    enum state state = take_lock(c) < 0 ? STATE_REFUSED : open_file(c);
-    if (state == STATE_DAMAGED && set_aside(c) == 0)
+    enum state state = checkpoint_lock(c) < 0 ? STATE_REFUSED : open_file(c);
+    if (state == STATE_DAMAGED && checkpoint_set_aside(c) == 0)
         state = open_file(c);
-    if (state == STATE_GOOD)
+    if (state == STATE_GOOD) {
+        checkpoint_claim(c);
         return c;
+    }
     *err = c->why;
     checkpoint_close(c);
     return NULL;
@@ -239,7 +189,7 @@ int checkpoint_discard(struct checkpoint *c, struct error *err)
 {
     uint64_t seed = c->seed;
     close_file(c);
-    bool good = set_aside(c) == 0 && (c->seed = seed, open_file(c) == STATE_GOOD);
+    bool good = checkpoint_set_aside(c) == 0 && (c->seed = seed, open_file(c) == STATE_GOOD);
     if (!good)
         *err = c->why;
     return good ? 0 : -1;
@@ -248,6 +198,11 @@ int checkpoint_discard(struct checkpoint *c, struct error *err)
 uint64_t checkpoint_seed(const struct checkpoint *c)
 {
     return c->seed;
+}
+
+bool checkpoint_was_damaged(const struct checkpoint *c)
+{
+    return c->was_damaged;
 }
 
 bool checkpoint_is_new(const struct checkpoint *c)

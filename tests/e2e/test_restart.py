@@ -194,8 +194,11 @@ def clock_set_back_between_two_looks(bench):
 
 # --- the state file -----------------------------------------------------------------------
 
+MOVED = r"state\.db: is damaged; it was moved to .*corrupt"
+
 
 def corrupt(bench, change, says, aside=True):
+    """Says it, counts it, keeps what was there, and goes on counting."""
     bench.start()
     bench.write(200)
     bench.settle()
@@ -205,6 +208,7 @@ def corrupt(bench, change, says, aside=True):
     bench.agent.wait_said(says)
     copies = [n for n in os.listdir(os.path.dirname(bench.state)) if ".corrupt-" in n]
     same(bool(copies), aside, "a copy set aside")
+    same(bench.agent.scrape().sum("mailvane_checkpoint_failures_total"), 1, "failures")
     before = bench.lines_counted()
     bench.write(100)
     until(lambda: bench.lines_counted() == before + 100, "the lines since")
@@ -218,13 +222,13 @@ def state_of_garbage(bench):
         with open(path, "wb") as out:
             out.write(b"\0garbage" * 4000)
 
-    corrupt(bench, garbage, r"state\.db: is damaged; it was moved to .*corrupt")
+    corrupt(bench, garbage, MOVED)
 
 
 @scenario
 def state_cut_short(bench):
     corrupt(bench, lambda path: os.truncate(path, os.path.getsize(path) // 2),
-            r"state\.db: is damaged; it was moved to .*corrupt")
+            MOVED)
 
 
 @scenario
@@ -235,7 +239,7 @@ def state_with_a_hole(bench):
         with sqlite3.connect(path) as db:
             db.execute("DELETE FROM chunk WHERE place % 2 = 0")
 
-    corrupt(bench, hole, r"state\.db: is damaged; it was moved to .*corrupt")
+    corrupt(bench, hole, MOVED)
 
 
 @scenario
@@ -246,7 +250,7 @@ def state_with_impossible_counters(bench):
         with sqlite3.connect(path) as db:
             db.execute("UPDATE chunk SET bytes = randomblob(length(bytes))")
 
-    corrupt(bench, noise, r"state\.db: is damaged; it was moved to .*corrupt")
+    corrupt(bench, noise, MOVED)
 
 
 @scenario
@@ -260,7 +264,6 @@ def state_of_a_newer_version(bench):
     corrupt(bench, newer, r"is of a newer version of mailvane", aside=False)
     with sqlite3.connect(bench.state) as db:
         same(db.execute("PRAGMA user_version").fetchone()[0], 99, "version")
-    same(bench.agent.scrape().sum("mailvane_checkpoint_failures_total"), 1, "failures")
 
 
 @scenario
@@ -271,6 +274,20 @@ def state_of_somebody_else(bench):
             db.execute("CREATE TABLE songs(name TEXT)")
 
     corrupt(bench, other, r"is no state file of mailvane", aside=False)
+
+
+@scenario
+def state_path_mistyped(bench):
+    """What never was a state file is left as it is, byte for byte."""
+    with open(bench.state, "w", encoding="ascii") as out:
+        out.write("dear diary")
+    bench.start()
+    bench.agent.wait_said(r"is no state file of mailvane")
+    bench.write(100)
+    bench.check("nothing kept, all counted")
+    with open(bench.state, encoding="ascii") as text:
+        same(text.read(), "dear diary", "somebody's file")
+    same([n for n in os.listdir(os.path.dirname(bench.state)) if "corrupt" in n], [], "moved")
 
 
 @scenario
