@@ -22,6 +22,7 @@ struct agent_state {
     struct loop_timer save;
     bool changed;  /* something was counted since it was saved */
     bool unique;   /* and of that something that no reading of the logs again would count */
+    bool settled;  /* the first that was counted since the start was saved */
     bool failing;  /* the last save failed, which was said */
     bool complete; /* all logs were added: what is saved is all there is */
 };

@@ -1,8 +1,10 @@
 #include "agent.h"
 #include "mailvane/source/checkpoint.h"
 
-/* While something is counted, it is saved this often. */
+/* While something is counted, it is saved this often ... */
 #define SAVE_MS 2000
+/* ... and soon after a start: one that is killed after each would read the same for ever. */
+#define SAVE_FIRST_MS 100
 /* The name of the scrapers' table among what is saved. */
 #define SCRAPERS "scrapers"
 
@@ -72,7 +74,8 @@ void agent_state_touch(struct agent *agent)
 {
     agent->state.changed = true;
     if (agent->state.checkpoint && !agent->state.save.due_ms)
-        loop_timer_arm(agent->loop, &agent->state.save, SAVE_MS);
+        loop_timer_arm(agent->loop, &agent->state.save,
+                       agent->state.settled ? SAVE_MS : SAVE_FIRST_MS);
 }
 
 /* Behind a file that is closed nobody reads again: what was counted of it has to be safe. */
@@ -86,6 +89,7 @@ void agent_state_before_drop(void *arg)
 static void on_save(void *arg)
 {
     struct agent *agent = arg;
+    agent->state.settled = true;
     agent_state_save(agent);
     /* Where nobody asks for the metrics there is no answer to tidy up after. */
     agent_state_tidy(agent);

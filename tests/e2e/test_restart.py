@@ -48,6 +48,29 @@ def killed_at_once(bench):
     bench.check("after")
 
 
+def saved_offset(bench):
+    """How far the log was read, by the state file of an agent that runs."""
+    with sqlite3.connect(f"file:{bench.state}?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT max(offset) FROM file").fetchone()
+    return rows[0] or 0
+
+
+@scenario
+def killed_soon_after_every_start(bench):
+    """What was read is saved soon: such an agent gets on, and does not read the same for ever."""
+    soon = []
+    for _ in range(5):
+        bench.write(50)
+        begun = time.monotonic()
+        bench.start("--from-start")
+        until(lambda: saved_offset(bench) == os.path.getsize(bench.log), "saved")
+        soon.append(time.monotonic() - begun)
+        bench.kill()
+    same(min(soon) < 1.5, True, f"saved within 1.5 s of a start, once of {soon}")
+    bench.start("--from-start")
+    bench.check("after")
+
+
 @scenario
 def rotated_while_down(bench):
     """Three rotations by rename: the old file to its end, the ones between, the new one."""
