@@ -68,7 +68,7 @@ E2E_BIN := $(E2E_SRC:tests/e2e/%.c=$(OUT)/e2e/%)
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 PKG_LIBS = $(shell pkg-config --libs $(PKGS)) -lm
 
-.PHONY: all run check check-only torture bench fuzz lint floors headers install uninstall clean help deps deps-test
+.PHONY: all run check check-only torture valgrind bench fuzz coverage lint floors headers install uninstall clean help deps deps-test
 
 all: $(OUT)/mailvane
 
@@ -128,6 +128,7 @@ TESTS += golden='python3 tests/golden/run.py $(BIN)'
 TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
 TESTS += restart='python3 tests/e2e/test_restart.py $(BIN) $(FAULTY)'
+TESTS += faults='python3 tests/e2e/test_faults.py $(BIN) $(FAULTY)'
 TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus postfix queue,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:
@@ -137,11 +138,23 @@ check:
 check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN) $(FAULTY)
 	@python3 tests/run.py $(TESTS)
 
-# The same faults again and again: ROUNDS of kills, rotations and truncations under load.
+# The same faults again and again: ROUNDS of kills, rotations and truncations under load. And
+# memory over MANY_LINES, and over ROTATIONS.
 ROUNDS ?= 200
 SEED ?= 1
-torture: $(BIN)
+MANY_LINES ?= 10000000
+ROTATIONS ?= 5000
+torture: $(BIN) $(FAULTY)
 	@ROUNDS=$(ROUNDS) SEED=$(SEED) python3 tests/e2e/test_restart.py $(BIN) - random_kills
+	@MANY_LINES=$(MANY_LINES) ROTATIONS=$(ROTATIONS) python3 tests/e2e/test_faults.py $(BIN) $(FAULTY) \
+		memory_over_many_lines memory_of_scan_over_many_lines memory_over_a_thousand_rotations
+
+# Each unit test under valgrind, but those that it cannot run: they say so in tests/valgrind.sh.
+valgrind:
+	@$(MAKE) --no-print-directory deps-test
+	@packaging/deps.sh $(DEPS_VALGRIND)
+	@$(MAKE) --no-print-directory $(UNIT_BIN)
+	@tests/valgrind.sh $(UNIT_BIN)
 
 run:
 	@$(MAKE) --no-print-directory deps
@@ -186,6 +199,49 @@ fuzz:
 	@$(MAKE) --no-print-directory $(FUZZ_BIN)
 	@tests/fuzz/run.sh $(TIME) $(FUZZ_BIN)
 
+# --- coverage: which lines of the parsers are reached by the seeds and the tests ---
+
+COV_OUT := $(BUILD)/coverage
+COV_FLAGS := -g -O1 -std=c11 -D_GNU_SOURCE -fprofile-instr-generate -fcoverage-mapping
+COV_LIB := $(LIB_SRC:%.c=$(COV_OUT)/obj/%.o)
+COV_CMD := $(CMD_SRC:%.c=$(COV_OUT)/obj/%.o)
+COV_FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(COV_OUT)/%)
+COV_UNIT := $(UNIT_SRC:tests/unit/%.c=$(COV_OUT)/%)
+# What reads bytes that somebody else wrote.
+PARSERS := $(wildcard lib/line/*.c lib/event/dsn.c lib/format/*.c lib/config/*.c) \
+	$(addprefix lib/base/,domain.c number.c utf8.c) lib/metric/kept.c lib/source/checkpoint.c \
+	$(filter-out %_data.c,$(wildcard lib/classify/*.c)) $(wildcard lib/expose/http*.c) lib/expose/scrapers.c
+.SECONDARY: $(COV_LIB) $(COV_CMD)
+
+$(COV_OUT)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)clang $(CPPFLAGS) $(COV_FLAGS) $(PKG_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(COV_OUT)/obj/lib/classify/provider_data.o: data/providers.tsv
+$(COV_OUT)/obj/lib/classify/rule_data.o: data/causes.rules
+$(COV_OUT)/obj/cmd/mailvane/%.o: CPPFLAGS += -Icmd/mailvane -I$(OBJ)
+
+$(COV_OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(COV_LIB)
+	@echo "  COV   $@"
+	$(Q)clang $(CPPFLAGS) $(COV_FLAGS) -fsanitize=fuzzer $(PKG_CFLAGS) -MMD -MP -o $@ $< $(COV_LIB) $(PKG_LIBS)
+
+$(COV_OUT)/test_%: tests/unit/test_%.c $(COV_LIB)
+	@echo "  COV   $@"
+	$(Q)clang $(CPPFLAGS) -Icmd/mailvane -Itests/unit $(COV_FLAGS) $(PKG_CFLAGS) -MMD -MP -o $@ $< $(COV_LIB) \
+		$(PKG_LIBS) -lcmocka
+
+$(COV_OUT)/mailvane: $(COV_CMD) $(COV_LIB)
+	@echo "  COV   $@"
+	$(Q)clang $(COV_FLAGS) -o $@ $^ $(PKG_LIBS)
+
+-include $(COV_LIB:.o=.d) $(COV_CMD:.o=.d) $(COV_FUZZ:=.d) $(COV_UNIT:=.d)
+
+coverage:
+	@$(MAKE) --no-print-directory deps-test
+	@packaging/deps.sh $(DEPS_COVERAGE)
+	@$(MAKE) --no-print-directory $(COV_OUT)/mailvane $(COV_FUZZ) $(COV_UNIT)
+	@tests/coverage.sh $(COV_OUT) $(PARSERS)
+
 # --- checks of the source ------------------------------------------------------
 
 SOURCES := $(shell git ls-files '*.c' '*.h' 2>/dev/null)
@@ -209,7 +265,10 @@ lint:
 
 DEPS := gcc libc6-dev pkg-config libmicrohttpd-dev libyaml-dev libjansson-dev libidn2-dev libpcre2-dev libsqlite3-dev \
 	libxxhash-dev libseccomp-dev libsystemd-dev uthash-dev python3 curl
-DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd
+DEPS_TEST := $(DEPS) libcmocka-dev clang libclang-rt-14-dev bzip2 xz-utils zstd prometheus postfix systemd faketime
+
+DEPS_VALGRIND := valgrind libc6-dbg
+DEPS_COVERAGE := llvm-14
 
 deps:
 	@packaging/deps.sh $(DEPS)
@@ -240,4 +299,4 @@ clean:
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
-	@echo "targets: all run check torture bench fuzz lint floors headers deps install uninstall clean"
+	@echo "targets: all run check torture valgrind bench fuzz coverage lint floors headers deps install uninstall clean"

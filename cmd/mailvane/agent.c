@@ -22,19 +22,6 @@
 /* A stamp without a year is read against the file's time; once an hour is often enough. */
 #define REFERENCE_SECONDS 3600
 
-/* Where the usual syslog configurations write mail. */
-static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
-
-#define USUAL_LOGS (sizeof(usual_logs) / sizeof(usual_logs[0]))
-
-const char *agent_log(const struct agent *agent, size_t i)
-{
-    const struct config *config = &agent->config;
-    if (config->source_count > 0)
-        return i < config->source_count ? config->sources[i].file : NULL;
-    return i < USUAL_LOGS ? usual_logs[i] : NULL;
-}
-
 static void became_ready(struct agent *agent)
 {
     char status[64];
@@ -216,19 +203,16 @@ static int follow_sources_of(struct agent *agent, const struct follow_rows *save
                              struct error *err)
 {
     const struct config *config = &agent->config;
-    bool any = config->source_count > 0;
-    for (size_t i = 0; i < config->source_count; i++) {
-        if (follow_one(agent, config->sources[i].file, config->sources[i].format, saved, err) < 0)
+    bool usual = config->source_count == 0, any = !usual || setup_has_usual_log();
+    const char *pattern;
+    if (!any)
+        log_warn(&agent->log, SETUP_NO_LOG "; nothing is counted until one of them is");
+    for (size_t i = 0; (pattern = setup_log(config, i)); i++) {
+        const char *format = usual ? NULL : config->sources[i].format;
+        if (usual && any && access(pattern, F_OK) < 0)
+            continue;
+        if (follow_one(agent, pattern, format, saved, err) < 0)
             return -1;
-    }
-    for (int must = 0; must < 2 && !any; must++) {
-        for (size_t i = 0; i < USUAL_LOGS; i++) {
-            if (!must && access(usual_logs[i], F_OK) < 0)
-                continue;
-            if (follow_one(agent, usual_logs[i], NULL, saved, err) < 0)
-                return -1;
-            any = true;
-        }
     }
     return 0;
 }
@@ -298,9 +282,12 @@ static int follow_logs(struct agent *agent, bool from_start, struct error *err)
     };
     struct follow_rows saved;
     agent_state_open(agent, &saved);
+    /* Behind what was saved: what is new among them was not seen by any scraper. */
+    pipeline_make_totals(&agent->pipeline);
     agent->follow = follow_new(&options, err);
     int rc = agent->follow ? follow_sources_of(agent, &saved, err) : -1;
     follow_rows_release(&saved);
+    agent->state.complete = rc == 0;
     if (rc == 0)
         agent_state_save(agent);
     return rc;
@@ -367,7 +354,6 @@ static int agent_run(struct agent *agent, bool from_start)
         return cli_fail(EXIT_WORLD, "%s", err.text);
     if (pipeline_init(&agent->pipeline, &agent->config, &agent->log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
-    pipeline_make_totals(&agent->pipeline);
     scrapers_init(&agent->scrapers, hash_seed());
     agent_pages(agent, pages);
     if (agent_open(agent, pages, from_start, &err) < 0 || loop_run(agent->loop, &err) < 0)
@@ -401,6 +387,8 @@ static int apply_flags(struct agent *agent, const struct agent_flags *flags, str
             free(config->web_listen[i]);
         config->web_listen_count = 1;
         replace(&config->web_listen[0], flags->listen);
+        if (setup_check_listens(config, "--web.listen-address", err) < 0)
+            return -1;
     }
     replace(&config->web_telemetry_path, flags->path);
     replace(&config->log_level, flags->level);

@@ -21,9 +21,11 @@
 struct agent_state {
     struct checkpoint *checkpoint; /* NULL: nothing is kept */
     struct loop_timer save;
-    bool changed; /* something was counted since it was saved */
-    bool unique;  /* and of that something that no reading of the logs again would count */
-    bool failing; /* the last save failed, which was said */
+    bool changed;  /* something was counted since it was saved */
+    bool unique;   /* and of that something that no reading of the logs again would count */
+    bool settled;  /* the first that was counted since the start was saved */
+    bool failing;  /* the last save failed, which was said */
+    bool complete; /* all logs were added: what is saved is all there is */
 };
 
 struct agent_queue;
@@ -87,9 +89,6 @@ void agent_note_births(struct agent *agent);
 /* The pages of an agent; the array must live as long as the agent. */
 #define AGENT_PAGES 4
 void agent_pages(struct agent *agent, struct http_page pages[AGENT_PAGES]);
-
-/* The i-th log to follow: a configured one, else one of the usual places; NULL behind the last. */
-const char *agent_log(const struct agent *agent, size_t i);
 
 /* Gives up what following and answering do not need, as the configuration says. */
 int agent_confine(const struct agent *agent, struct error *err);

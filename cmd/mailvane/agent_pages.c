@@ -2,6 +2,7 @@
 #include "mailvane/expose/landing.h"
 #include "mailvane/expose/process.h"
 #include "mailvane/expose/text.h"
+#include "setup.h"
 #include "version.h"
 
 /* A scrape waits for no more than this to be counted: some tenths of a second. */
@@ -106,7 +107,7 @@ static void settle(struct agent *agent)
 {
     int64_t now = time(NULL);
     report_agent(agent, now);
-    metrics_settle(agent->pipeline.metrics, now, false);
+    agent->state.unique |= metrics_settle(agent->pipeline.metrics, now, false);
 }
 
 void agent_begin(struct agent *agent)

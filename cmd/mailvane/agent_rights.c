@@ -1,5 +1,6 @@
 #include "agent.h"
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
@@ -36,7 +37,9 @@ static void allow_state(struct sandbox *sandbox, const char *path)
     char *dir = slash ? must_strdup(path) : must_strdup(".");
     if (slash)
         dir[slash == path ? 1 : slash - path] = '\0';
-    sandbox_allow(sandbox, SANDBOX_WRITE, dir);
+    /* Not what is above a directory that is missing: nobody makes it later. */
+    if (access(dir, F_OK) == 0)
+        sandbox_allow(sandbox, SANDBOX_WRITE, dir);
     free(dir);
 }
 
@@ -58,7 +61,7 @@ static void allow_all(struct sandbox *sandbox, const struct agent *agent)
     const struct config *config = &agent->config;
     const struct postfix_cf *cf = sending_ips_postfix(agent->pipeline.sending_ips);
     const char *pattern;
-    for (size_t i = 0; (pattern = agent_log(agent, i)); i++)
+    for (size_t i = 0; (pattern = setup_log(&agent->config, i)); i++)
         sandbox_allow_log(sandbox, pattern);
     for (size_t i = 0; i < config->postfix_dir_count; i++)
         allow_postfix(sandbox, config->postfix_dirs[i]);

@@ -1,8 +1,10 @@
 #include "agent.h"
 #include "mailvane/source/checkpoint.h"
 
-/* While something is counted, it is saved this often. */
+/* While something is counted, it is saved this often ... */
 #define SAVE_MS 2000
+/* ... and soon after a start: one that is killed after each would read the same for ever. */
+#define SAVE_FIRST_MS 100
 /* The name of the scrapers' table among what is saved. */
 #define SCRAPERS "scrapers"
 
@@ -59,6 +61,7 @@ void agent_state_save(struct agent *agent)
         return;
     clock_gettime(CLOCK_MONOTONIC, &start);
     agent_count_sources(agent);
+    metrics_tell_limits(agent->pipeline.metrics);
     follow_save(agent->follow, &rows);
     if (commit(agent, &rows, &err) < 0)
         complain(agent, &err);
@@ -71,7 +74,8 @@ void agent_state_touch(struct agent *agent)
 {
     agent->state.changed = true;
     if (agent->state.checkpoint && !agent->state.save.due_ms)
-        loop_timer_arm(agent->loop, &agent->state.save, SAVE_MS);
+        loop_timer_arm(agent->loop, &agent->state.save,
+                       agent->state.settled ? SAVE_MS : SAVE_FIRST_MS);
 }
 
 /* Behind a file that is closed nobody reads again: what was counted of it has to be safe. */
@@ -85,7 +89,10 @@ void agent_state_before_drop(void *arg)
 static void on_save(void *arg)
 {
     struct agent *agent = arg;
+    agent->state.settled = true;
     agent_state_save(agent);
+    /* Where nobody asks for the metrics there is no answer to tidy up after. */
+    agent_state_tidy(agent);
     /* It failed: tried again while there is something to save. */
     if (agent->state.changed)
         loop_timer_arm(agent->loop, &agent->state.save, SAVE_MS);
@@ -98,7 +105,7 @@ void agent_state_tidy(struct agent *agent)
 }
 
 /* Counters and the memory between lines; what cannot be is set aside. */
-static int resume(struct agent *agent, struct error *err)
+static int resume(struct agent *agent, struct follow_rows *rows, struct error *err)
 {
     struct checkpoint *c = agent->state.checkpoint;
     struct slice scrapers = image_get(checkpoint_reader(c), SCRAPERS);
@@ -107,6 +114,7 @@ static int resume(struct agent *agent, struct error *err)
     if (pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)))
         return 0;
     scrapers_init(&agent->scrapers, checkpoint_seed(c));
+    follow_rows_release(rows);
     if (checkpoint_discard(c, err) < 0)
         return -1;
     return pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)) ? 0 : -1;
@@ -123,8 +131,9 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
         return;
     }
     state->checkpoint = checkpoint_open(agent->config.state, &agent->log, &err);
-    bool good = state->checkpoint && resume(agent, &err) == 0 &&
-                checkpoint_files(state->checkpoint, rows, &err) == 0;
+    /* The places first: counters without them would count again what they have counted. */
+    bool good = state->checkpoint && checkpoint_files(state->checkpoint, rows, &err) == 0 &&
+                resume(agent, rows, &err) == 0;
     if (!good) {
         complain(agent, &err);
         follow_rows_release(rows);
@@ -132,6 +141,9 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
         state->checkpoint = NULL;
         return;
     }
+    if (checkpoint_was_damaged(state->checkpoint))
+        metrics_add(agent->pipeline.metrics, METRIC_CHECKPOINT_FAILURES, (struct series_key){{0}},
+                    1);
     log_info(&agent->log,
              checkpoint_is_new(state->checkpoint) ? "state: %s, which is new"
                                                   : "state: going on from %s",
@@ -140,7 +152,8 @@ void agent_state_open(struct agent *agent, struct follow_rows *rows)
 
 void agent_state_close(struct agent *agent)
 {
-    if (agent->follow && agent->state.checkpoint)
+    /* Before all logs were added, those that are missing would be forgotten. */
+    if (agent->state.complete)
         agent_state_save(agent);
     checkpoint_close(agent->state.checkpoint);
     agent->state.checkpoint = NULL;

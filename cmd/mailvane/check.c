@@ -2,6 +2,7 @@
 #include <glob.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
@@ -9,7 +10,9 @@
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
 #include "mailvane/config/postfix_cf.h"
+#include "mailvane/daemon/sandbox.h"
 #include "mailvane/queue/look.h"
+#include "mailvane/source/checkpoint.h"
 #include "setup.h"
 
 /* One finding a line; a bad one makes the exit status 1. */
@@ -33,12 +36,16 @@ static void bad(struct findings *f, const char *sentence)
 static void check_log(struct findings *f, const char *path)
 {
     struct error err;
-    if (access(path, R_OK) == 0) {
+    struct stat st;
+    if (access(path, R_OK) < 0)
+        error_set(&err, "%s: %s%s", path, strerror(errno),
+                  errno == EACCES ? "; on Debian, group adm may read mail logs" : "");
+    else if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+        error_set(&err, "%s: is no regular file", path);
+    else {
         good(f, "log", path);
         return;
     }
-    error_set(&err, "%s: %s%s", path, strerror(errno),
-              errno == EACCES ? "; on Debian, group adm may read mail logs" : "");
     bad(f, err.text);
 }
 
@@ -56,6 +63,25 @@ static void check_source(struct findings *f, const struct config_source *source,
         bad(f, err.text);
     }
     globfree(&found);
+}
+
+static void check_usual_logs(struct findings *f, const struct config *config)
+{
+    const char *log;
+    if (!setup_has_usual_log())
+        bad(f, SETUP_NO_LOG " yet, and the configuration names no log under sources");
+    for (size_t i = 0; (log = setup_log(config, i)); i++) {
+        if (access(log, F_OK) == 0)
+            check_log(f, log);
+    }
+}
+
+static void check_logs(struct findings *f, const struct config *config, const char *path)
+{
+    for (size_t i = 0; i < config->source_count; i++)
+        check_source(f, &config->sources[i], path);
+    if (config->source_count == 0)
+        check_usual_logs(f, config);
 }
 
 static void check_providers(struct findings *f, const struct config *config)
@@ -122,25 +148,37 @@ static void check_queues(struct findings *f, const struct config *config)
         check_queue(f, &queues[i]);
 }
 
-/* Whom the agent is to become, should it be started as root. */
-static void check_user(struct findings *f, const struct config *config)
+/* Whom the agent is to become, should it be started as root. False where it would not start. */
+static bool check_user(struct findings *f, const struct config *config)
 {
     struct error err;
     const struct passwd *user = config->user ? getpwnam(config->user) : NULL;
     if (!config->user)
-        return;
+        return true;
     if (user && user->pw_uid != 0) {
         good(f, "user", config->user);
-        return;
+        return true;
     }
     error_set(&err,
               user ? "user: \"%s\" is root; name a user without rights"
                    : "user: there is no user \"%s\"",
               config->user);
     bad(f, err.text);
+    return false;
 }
 
-/* The state's directory; the file itself is the running agent's. */
+/* As the agent does before it opens logs and state: to root everything looks readable. */
+static void become_user(struct findings *f, const struct config *config)
+{
+    const struct logger quiet = {.level = LOG_LEVEL_ERROR};
+    const struct sandbox sandbox = {.log = &quiet, .user = config->user};
+    struct error err;
+    bool changes = config->user || (config->sandbox && getpwnam(SANDBOX_USER));
+    if (geteuid() == 0 && changes && sandbox_become_user(&sandbox, &err) < 0)
+        bad(f, err.text);
+}
+
+/* The directory, and what lies there already; whether an agent has it open does not matter. */
 static void check_state(struct findings *f, const struct config *config)
 {
     struct error err;
@@ -150,11 +188,16 @@ static void check_state(struct findings *f, const struct config *config)
     if (slash)
         slash[slash == dir] = '\0';
     const char *where = slash ? dir : ".";
-    if (access(where, W_OK | X_OK) == 0) {
-        good(f, "state", config->state);
+    int rc = access(where, W_OK | X_OK);
+    if (rc < 0)
+        error_set(&err, "%s: nothing can be written there: %s", where, strerror(errno));
+    else
+        rc = checkpoint_inspect(config->state, &err);
+    if (rc < 0) {
+        f->bad++;
+        printf("problem  state: %s\n", err.text);
     } else {
-        error_set(&err, "state: %s: nothing can be written there: %s", where, strerror(errno));
-        bad(f, err.text);
+        good(f, "state", config->state);
     }
     free(dir);
 }
@@ -188,13 +231,13 @@ int run_check(int argc, char **argv)
         cli_fail(EXIT_USAGE, "%s", err.text);
     } else {
         good(&found, "configuration", config_file);
-        for (size_t i = 0; i < config.source_count; i++)
-            check_source(&found, &config.sources[i], config_file);
         check_providers(&found, &config);
         check_causes(&found, &config);
         check_postfix(&found, &config);
+        if (check_user(&found, &config))
+            become_user(&found, &config);
+        check_logs(&found, &config, config_file);
         check_queues(&found, &config);
-        check_user(&found, &config);
         check_state(&found, &config);
         status = found.bad ? EXIT_NOT_SO : EXIT_DONE;
         status = cli_flush() ? EXIT_WORLD : status;

@@ -12,12 +12,14 @@
 #include "term.h"
 
 #define LABEL_COLUMNS 11 /* where the text begins behind "Do not" */
+#define REPLY_SHOWN   240 /* bytes of a reply above its answer */
 
 struct explainer {
     struct classifier *classifier;
     struct providers *providers;
     struct term term;
     bool json;
+    bool many; /* replies come from stdin: each answer says to which */
     unsigned explained;
     unsigned unknown;
 };
@@ -148,6 +150,8 @@ static void print_page(const struct explainer *e, const struct refusal *refusal,
     const struct term *term = &e->term;
     if (e->explained)
         putchar('\n');
+    if (e->many)
+        row(term, "Reply", TERM_PLAIN, slice_head(refusal->text, REPLY_SHOWN));
     row(term, "Cause", TERM_BOLD, slice_str(cause->name));
     row(term, "Meaning", TERM_PLAIN, slice_str(cause->meaning));
     row(term, "Problem", TERM_PLAIN, slice_str(whose(cause->owner)));
@@ -196,11 +200,14 @@ static int explain_stdin(struct explainer *e, const struct refusal *usual)
     char *line = NULL;
     size_t cap = 0;
     ssize_t len;
+    e->many = true;
     for (unsigned number = 1; (len = getline(&line, &cap, stdin)) >= 0; number++) {
         struct slice s = slice_of(line, (size_t)len);
         while (s.len && (s.ptr[s.len - 1] == '\n' || s.ptr[s.len - 1] == '\r'))
             s.len--;
-        explain_line(e, s, number, usual);
+        /* (A program that reads the answers gets one for each line.) */
+        if (s.len || e->json)
+            explain_line(e, s, number, usual);
     }
     free(line);
     if (ferror(stdin))

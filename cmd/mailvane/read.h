@@ -14,6 +14,7 @@ struct file_reader {
     const char *path;
     struct block_reader blocks;
     struct decompress source;
+    bool begun;    /* a block was read */
     int64_t mtime; /* years are inferred against it; now for stdin */
 };
 

@@ -29,6 +29,7 @@ struct reading {
     struct tally *tally;
     int64_t since; /* TIME_UNKNOWN: everything */
     uint64_t lines;
+    uint64_t older; /* deliveries before that */
     unsigned files;
 };
 
@@ -102,7 +103,9 @@ static void tally_block(struct reading *r, struct stream *stream, struct slice b
         if (pipeline_parse(&r->pipeline, stream, line, &event, &format) != OUTCOME_EVENT ||
             event.kind != EVENT_DELIVERY)
             continue;
-        if (event.time == TIME_UNKNOWN || event.time >= r->since)
+        if (event.time != TIME_UNKNOWN && event.time < r->since)
+            r->older++;
+        else
             tally_delivery(r->tally, &event);
     }
 }
@@ -126,7 +129,7 @@ static int read_file(struct reading *r, const char *path, enum format_id format,
     }
     if (total >= 0)
         fputs("\r\033[K", stderr);
-    r->files++;
+    r->files += more == 0 || done > 0;
     return more;
 }
 
@@ -163,6 +166,7 @@ static int report_files(const struct config *config, enum format_id format, char
     }
     report.tally = r.tally;
     report.lines = r.lines;
+    report.older = r.older;
     report.files = r.files;
     struct term term = term_of(stdout);
     /* What could not be read at all must not look like a quiet day. */

@@ -14,6 +14,7 @@ struct report {
     const struct tally *tally;
     unsigned top; /* rows of a table at most */
     uint64_t lines;
+    uint64_t older; /* deliveries that --since leaves out */
     unsigned files;
 };
 

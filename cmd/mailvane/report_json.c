@@ -46,14 +46,15 @@ static struct js *worst(const struct report *report, const char *key, const stru
 static struct js *causes(const struct counts *all)
 {
     struct js *list = js_list();
-    for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
-        if (all->causes[i] == 0)
-            continue;
+    uint16_t numbers[CAUSE_COUNT];
+    unsigned count = counts_causes(all, numbers);
+    for (unsigned i = 0; i < count; i++) {
+        const struct cause_row *cause = &cause_rows[numbers[i]];
         struct js *object = js_object();
-        js_set_word(object, "cause", cause_rows[i].name);
-        js_set_word(object, "owner", owner_words[cause_rows[i].owner]);
-        js_set_number(object, "failed", (double)all->causes[i]);
-        js_set_word(object, "action", cause_rows[i].action);
+        js_set_word(object, "cause", cause->name);
+        js_set_word(object, "owner", owner_words[cause->owner]);
+        js_set_number(object, "failed", (double)all->causes[numbers[i]]);
+        js_set_word(object, "action", cause->action);
         js_add(list, object);
     }
     return list;
@@ -70,12 +71,12 @@ static struct js *owners(const struct counts *all)
 static struct js *lists(const struct tally *t)
 {
     struct js *list = js_list();
-    for (uint32_t i = DICT_OTHER; i < t->lists.count; i++) {
-        if (t->listed[i] == 0)
-            continue;
+    uint16_t numbers[TALLY_LISTS];
+    unsigned count = tally_lists(t, numbers);
+    for (unsigned i = 0; i < count; i++) {
         struct js *object = js_object();
-        js_set_text(object, "list", dict_text(&t->lists, (uint16_t)i));
-        js_set_number(object, "refusals", (double)t->listed[i]);
+        js_set_text(object, "list", dict_text(&t->lists, numbers[i]));
+        js_set_number(object, "refusals", (double)t->listed[numbers[i]]);
         js_add(list, object);
     }
     return list;
@@ -132,6 +133,7 @@ void report_json(const struct report *report)
     enum owner owner = report_verdict(t, sentence, sizeof(sentence));
     js_set_number(object, "files", report->files);
     js_set_number(object, "lines", (double)report->lines);
+    js_set_number(object, "older", (double)report->older);
     js_set_time(object, "from", t->first);
     js_set_time(object, "to", t->last);
     js_set_word(object, "verdict", sentence);

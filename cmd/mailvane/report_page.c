@@ -65,9 +65,14 @@ static void totals(const struct report *report, const struct term *term)
     const struct counts *all = &report->tally->all;
     uint64_t attempts = counts_attempts(all);
     char from[32], to[32];
-    fprintf(term->out, "%llu lines of %u file%s, %s to %s\n", (unsigned long long)report->lines,
-            report->files, report->files == 1 ? "" : "s", stamp(report->tally->first, from),
-            stamp(report->tally->last, to));
+    fprintf(term->out, "%llu lines of %u file%s", (unsigned long long)report->lines, report->files,
+            report->files == 1 ? "" : "s");
+    if (attempts)
+        fprintf(term->out, ", %s to %s", stamp(report->tally->first, from),
+                stamp(report->tally->last, to));
+    putc('\n', term->out);
+    if (report->older)
+        fprintf(term->out, "%llu older attempts left out\n", (unsigned long long)report->older);
     fprintf(term->out, "%llu attempts\n", (unsigned long long)attempts);
     for (unsigned i = STATUS_SENT; i <= STATUS_EXPIRED; i++) {
         fprintf(term->out, "  %-9s", status_words[i]);
@@ -102,6 +107,8 @@ static void causes(const struct report *report, const struct term *term)
     };
     const struct counts *all = &report->tally->all;
     uint64_t failed = counts_failed(all);
+    uint16_t numbers[CAUSE_COUNT];
+    unsigned count = counts_causes(all, numbers);
     heading(term, "Why it failed, and whose problem it is");
     for (unsigned owner = OWNER_COUNT; owner-- > 0;) {
         uint64_t owned = counts_owned(all, (enum owner)owner);
@@ -110,12 +117,13 @@ static void causes(const struct report *report, const struct term *term)
         fprintf(term->out, "%-22s", whose[owner]);
         put_number(term, owned);
         fprintf(term->out, " %5.1f %%\n", report_percent(owned, failed));
-        for (unsigned i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
-            if ((unsigned)cause_rows[i].owner != owner || all->causes[i] == 0)
+        for (unsigned i = 0; i < count; i++) {
+            const struct cause_row *cause = &cause_rows[numbers[i]];
+            if ((unsigned)cause->owner != owner)
                 continue;
-            fprintf(term->out, "  %-20s", cause_rows[i].name);
-            put_number(term, all->causes[i]);
-            fprintf(term->out, " %5.1f %%\n", report_percent(all->causes[i], failed));
+            fprintf(term->out, "  %-20s", cause->name);
+            put_number(term, all->causes[numbers[i]]);
+            fprintf(term->out, " %5.1f %%\n", report_percent(all->causes[numbers[i]], failed));
         }
     }
 }
@@ -165,14 +173,14 @@ static void worst(const struct report *report, const struct term *term, const ch
 static void lists(const struct report *report, const struct term *term)
 {
     const struct tally *t = report->tally;
-    if (t->lists.count <= DICT_OTHER + 1 && t->listed[DICT_OTHER] == 0)
+    uint16_t numbers[TALLY_LISTS];
+    unsigned count = tally_lists(t, numbers);
+    if (count == 0)
         return;
     heading(term, "Block lists that were named");
-    for (uint32_t i = DICT_OTHER; i < t->lists.count; i++) {
-        if (t->listed[i] == 0)
-            continue;
-        put_name(term, dict_text(&t->lists, (uint16_t)i), 24);
-        put_number(term, t->listed[i]);
+    for (unsigned i = 0; i < count; i++) {
+        put_name(term, dict_text(&t->lists, numbers[i]), 24);
+        put_number(term, t->listed[numbers[i]]);
         putc('\n', term->out);
     }
 }

@@ -116,7 +116,7 @@ enum owner report_verdict(const struct tally *t, char *sentence, size_t size)
     g.cause = leading_cause(&t->all, g.owner);
     find_worst(t, &g);
     if (attempts == 0)
-        snprintf(sentence, size, "No delivery is told of in these lines.");
+        snprintf(sentence, size, "There is no delivery to tell of.");
     else if (failed == 0)
         snprintf(sentence, size, "All is well: nothing failed.");
     else if (rate < ALL_IS_WELL)

@@ -1,7 +1,10 @@
 #include "setup.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "mailvane/expose/http.h"
 
 const char *setup_format_names(char names[SETUP_NAMES_MAX])
 {
@@ -9,6 +12,49 @@ const char *setup_format_names(char names[SETUP_NAMES_MAX])
     for (unsigned i = 0; i < FORMAT_COUNT && len < SETUP_NAMES_MAX; i++)
         len += snprintf(names + len, SETUP_NAMES_MAX - (size_t)len, ", %s", formats[i]->name);
     return names;
+}
+
+/* Where the usual syslog configurations write mail. */
+static const char *const usual_logs[] = {"/var/log/mail.log", "/var/log/maillog"};
+
+#define USUAL_LOGS (sizeof(usual_logs) / sizeof(usual_logs[0]))
+
+const char *setup_log(const struct config *config, size_t i)
+{
+    if (config->source_count > 0)
+        return i < config->source_count ? config->sources[i].file : NULL;
+    return i < USUAL_LOGS ? usual_logs[i] : NULL;
+}
+
+bool setup_has_usual_log(void)
+{
+    for (size_t i = 0; i < USUAL_LOGS; i++) {
+        if (access(usual_logs[i], F_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+int setup_check_listens(const struct config *config, const char *where, struct error *err)
+{
+    struct error why;
+    for (size_t i = 0; i < config->web_listen_count; i++) {
+        if (http_check_address(config->web_listen[i], &why) < 0)
+            return error_set(err, "%s: %s", where, why.text);
+    }
+    return 0;
+}
+
+/* An empty log would be made a state file, and no line of it counted any more. */
+static int check_state(const struct config *config, const char *path, struct error *err)
+{
+    const char *pattern;
+    for (size_t i = 0; config->state && (pattern = setup_log(config, i)); i++) {
+        if (fnmatch(pattern, config->state, FNM_PATHNAME) == 0)
+            return error_set(err, "%s: the state cannot be \"%s\", a log that is followed", path,
+                             config->state);
+    }
+    return 0;
 }
 
 /* The config floor knows no formats, so their names are checked here. */
@@ -31,7 +77,11 @@ int setup_config(struct config *config, const char *path, struct error *err)
     config_init(config);
     if (!path)
         return 0;
-    return config_load(config, path, err) < 0 ? -1 : check_formats(config, path, err);
+    if (config_load(config, path, err) < 0 || check_formats(config, path, err) < 0)
+        return -1;
+    if (setup_check_listens(config, path, err) < 0)
+        return -1;
+    return check_state(config, path, err);
 }
 
 int files_command_run(const struct files_command *command, int argc, char **argv)

@@ -15,6 +15,15 @@
 /* Reads the file over the defaults (NULL: defaults only) and checks what it names. */
 int setup_config(struct config *config, const char *path, struct error *err);
 
+/* Are the addresses to listen on written well? `where` is what the sentence begins with. */
+int setup_check_listens(const struct config *config, const char *where, struct error *err);
+
+/* The i-th log to follow: a configured one, else one of the usual places; NULL behind the last. */
+const char *setup_log(const struct config *config, size_t i);
+/* Is there a log in one of the usual places? */
+bool setup_has_usual_log(void);
+#define SETUP_NO_LOG "neither /var/log/mail.log nor /var/log/maillog is there"
+
 /* "auto, postfix": for messages and --help. */
 #define SETUP_NAMES_MAX 256
 const char *setup_format_names(char names[SETUP_NAMES_MAX]);

@@ -224,29 +224,50 @@ static int by_weight(const void *a, const void *b)
     return (x->number > y->number) - (x->number < y->number);
 }
 
-static unsigned group_rank(const struct group *group, uint64_t (*weight)(const struct counts *),
-                           uint16_t *numbers, unsigned max)
+/* The heaviest first; what weighs nothing is left out. */
+static unsigned heaviest(const uint64_t *weights, uint32_t count, uint16_t *numbers, unsigned max)
 {
-    struct rank *ranks = must_calloc(group->names.count, sizeof(*ranks));
-    unsigned count = 0;
-    for (uint32_t i = DICT_OTHER; i < group->names.count; i++) {
-        ranks[count] = (struct rank){weight(&group->counts[i]), (uint16_t)i};
-        count += ranks[count].weight > 0;
+    struct rank *ranks = must_calloc(count, sizeof(*ranks));
+    unsigned ranked = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        ranks[ranked] = (struct rank){weights[i], (uint16_t)i};
+        ranked += weights[i] > 0;
     }
-    qsort(ranks, count, sizeof(*ranks), by_weight);
-    count = count < max ? count : max;
-    for (unsigned i = 0; i < count; i++)
+    qsort(ranks, ranked, sizeof(*ranks), by_weight);
+    ranked = ranked < max ? ranked : max;
+    for (unsigned i = 0; i < ranked; i++)
         numbers[i] = ranks[i].number;
     free(ranks);
+    return ranked;
+}
+
+static unsigned group_heaviest(const struct group *group, uint64_t (*weight)(const struct counts *),
+                               uint16_t *numbers, unsigned max)
+{
+    uint64_t *weights = must_calloc(group->names.count, sizeof(*weights));
+    for (uint32_t i = DICT_OTHER; i < group->names.count; i++)
+        weights[i] = weight(&group->counts[i]);
+    unsigned count = heaviest(weights, group->names.count, numbers, max);
+    free(weights);
     return count;
 }
 
 unsigned group_worst(const struct group *group, uint16_t *numbers, unsigned max)
 {
-    return group_rank(group, counts_failed, numbers, max);
+    return group_heaviest(group, counts_failed, numbers, max);
 }
 
 unsigned group_busiest(const struct group *group, uint16_t *numbers, unsigned max)
 {
-    return group_rank(group, counts_attempts, numbers, max);
+    return group_heaviest(group, counts_attempts, numbers, max);
+}
+
+unsigned tally_lists(const struct tally *t, uint16_t numbers[TALLY_LISTS])
+{
+    return heaviest(t->listed, t->lists.count, numbers, TALLY_LISTS);
+}
+
+unsigned counts_causes(const struct counts *c, uint16_t causes[CAUSE_COUNT])
+{
+    return heaviest(c->causes, CAUSE_COUNT, causes, CAUSE_COUNT);
 }

@@ -30,6 +30,8 @@ uint64_t counts_attempts(const struct counts *c);
 uint64_t counts_failed(const struct counts *c);
 /* The cause that most failures have; CAUSE_NONE where nothing failed. */
 enum cause counts_leading(const struct counts *c);
+/* All causes that there were, most failures first: writes them and returns how many. */
+unsigned counts_causes(const struct counts *c, uint16_t causes[CAUSE_COUNT]);
 uint64_t counts_owned(const struct counts *c, enum owner owner);
 
 /* Counts by name. */
@@ -94,5 +96,8 @@ double halves_change(const struct halves *halves);
 unsigned group_worst(const struct group *group, uint16_t *numbers, unsigned max);
 /* The same by attempts, with or without failures. */
 unsigned group_busiest(const struct group *group, uint16_t *numbers, unsigned max);
+
+/* The block lists that were named, most often named first. */
+unsigned tally_lists(const struct tally *tally, uint16_t numbers[TALLY_LISTS]);
 
 #endif

@@ -50,7 +50,7 @@ static struct slice to_a_labels(struct slice raw, char buf[DOMAIN_MAX + 1])
         memcpy(buf, ascii, strlen(ascii));
         out = slice_of(buf, strlen(ascii));
         /* The mapping makes ASCII of look-alikes: a full stop, blanks, quotes. */
-        if (out.len && out.ptr[out.len - 1] == '.')
+        while (out.len && out.ptr[out.len - 1] == '.')
             out.len--;
         if (worst_fate(out) != KEEP)
             out = SLICE_NONE;
@@ -61,7 +61,7 @@ static struct slice to_a_labels(struct slice raw, char buf[DOMAIN_MAX + 1])
 
 struct slice domain_canonical(struct slice raw, char buf[DOMAIN_MAX + 1])
 {
-    if (raw.len && raw.ptr[raw.len - 1] == '.')
+    while (raw.len && raw.ptr[raw.len - 1] == '.')
         raw.len--;
     if (raw.len == 0 || raw.len > DOMAIN_MAX)
         return SLICE_NONE;

@@ -76,7 +76,7 @@ struct classifier *classifier_new(uint64_t seed)
     c->seed = seed;
     c->memories = must_calloc(CLASSIFIER_MEMORY, sizeof(*c->memories));
     c->likenesses = must_calloc(LIKENESSES, sizeof(*c->likenesses));
-    c->tables[0] = rules_new("data/causes.rules", slice_str(rule_data), false, &err);
+    c->tables[0] = rules_new("built-in causes.rules", slice_str(rule_data), false, &err);
     bug_if(!c->tables[0]);
     c->table_count = 1;
     return c;

@@ -4,11 +4,10 @@
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/eight.h"
 #include "mailvane/base/hash.h"
-#include "mailvane/base/scan.h"
 
-#define WAYS 8 /* messages of a set: they are looked at in one step */
-_Static_assert(WAYS == 8, "scan_eight() looks at all of them");
+#define WAYS EIGHT
 #define SETS (LAST_CAUSE_MESSAGES / WAYS)
 
 /* The one that was put off last is the first; the last gives way. */
@@ -34,22 +33,12 @@ void last_causes_free(struct last_causes *causes)
     free(causes);
 }
 
-/* The upper half tells messages of a set apart; 0 is kept for free places. */
-static uint32_t tag_of(uint64_t hash)
-{
-    uint32_t tag = (uint32_t)(hash >> 32);
-    return tag ? tag : 1;
-}
-
 void last_cause_set(struct last_causes *causes, struct slice queue_id, enum cause cause)
 {
     uint64_t hash = hash_slice(queue_id, causes->seed);
     struct set *set = &causes->sets[hash % SETS];
-    unsigned way = scan_eight(set->tags, tag_of(hash));
-    unsigned older = way < WAYS ? way : WAYS - 1;
-    memmove(set->tags + 1, set->tags, older * sizeof(set->tags[0]));
-    memmove(set->causes + 1, set->causes, older);
-    set->tags[0] = tag_of(hash);
+    unsigned moved = eight_to_front(set->tags, eight_tag(hash));
+    memmove(set->causes + 1, set->causes, moved);
     set->causes[0] = (uint8_t)cause;
 }
 
@@ -57,7 +46,7 @@ enum cause last_cause_of(const struct last_causes *causes, struct slice queue_id
 {
     uint64_t hash = hash_slice(queue_id, causes->seed);
     const struct set *set = &causes->sets[hash % SETS];
-    unsigned way = scan_eight(set->tags, tag_of(hash));
+    unsigned way = scan_eight(set->tags, eight_tag(hash));
     return way < WAYS ? (enum cause)set->causes[way] : CAUSE_NONE;
 }
 

@@ -43,8 +43,14 @@ static const char *shown(struct slice value, char buf[SHOWN_MAX + sizeof("...")]
 int row_file_mistake(const struct row_file *file, struct slice value, const char *what,
                      struct error *err)
 {
+    return row_file_mistake_at(file, value.ptr, value, what, err);
+}
+
+int row_file_mistake_at(const struct row_file *file, const char *place, struct slice value,
+                        const char *what, struct error *err)
+{
     char buf[SHOWN_MAX + sizeof("...")];
-    size_t column = (size_t)(value.ptr - file->row.ptr) + 1;
+    size_t column = (size_t)(place - file->row.ptr) + 1;
     return error_set(err, "%s:%u:%zu: \"%s\" %s", file->name, file->line, column, shown(value, buf),
                      what);
 }

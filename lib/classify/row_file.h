@@ -25,6 +25,9 @@ bool row_file_next(struct row_file *file);
 /* "FILE:LINE:COLUMN: "VALUE" WHAT" for a value within the row; always -1. */
 int row_file_mistake(const struct row_file *file, struct slice value, const char *what,
                      struct error *err);
+/* The same where the value says more than the place does that is at fault. */
+int row_file_mistake_at(const struct row_file *file, const char *place, struct slice value,
+                        const char *what, struct error *err);
 
 /* The whole of a regular file of at most max bytes, on the heap; -1 with a sentence. */
 int row_file_read(const char *path, size_t max, struct slice *text, struct error *err);

@@ -215,11 +215,12 @@ static int compile(const struct row_file *file, struct rule *rule, struct error 
         return 0;
     }
     snprintf(sentence, sizeof(sentence), "is no pattern: %s", what);
-    /* With the slash that ends it, for what is missed only there. */
-    struct slice slashed = slice_of(rule->source.ptr, rule->source.len + 1);
-    struct slice wrong = slice_skip(slashed, at);
-    wrong.len -= wrong.len > 1;
-    return row_file_mistake(file, wrong, sentence, err);
+    struct slice wrong = slice_skip(rule->source, at);
+    if (wrong.len)
+        return row_file_mistake(file, wrong, sentence, err);
+    /* Missed only at the slash that ends it, which says little alone. */
+    struct slice slashed = slice_of(rule->source.ptr - 1, rule->source.len + 2);
+    return row_file_mistake_at(file, slice_end(rule->source), slashed, sentence, err);
 }
 
 static int add_row(struct rules *rules, const struct row_file *file, const struct rule_row *row,

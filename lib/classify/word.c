@@ -126,13 +126,21 @@ struct slice word_zone(struct slice s)
 
 bool word_is_span(struct slice core, struct slice behind)
 {
-    static const struct slice units[] = {SLICE_INIT(" sec"), SLICE_INIT(" min"),
-                                         SLICE_INIT(" hour"), SLICE_INIT(" day")};
+    static const struct slice units[] = {
+        SLICE_INIT("s"),       SLICE_INIT("sec"),  SLICE_INIT("secs"),  SLICE_INIT("second"),
+        SLICE_INIT("seconds"), SLICE_INIT("min"),  SLICE_INIT("mins"),  SLICE_INIT("minute"),
+        SLICE_INIT("minutes"), SLICE_INIT("hour"), SLICE_INIT("hours"), SLICE_INIT("day"),
+        SLICE_INIT("days"),
+    };
     if (core.len == 0 || core.len > 3 ||
-        count_class(core.ptr, slice_end(core), DIGIT, core.len) < core.len)
+        count_class(core.ptr, slice_end(core), DIGIT, core.len) < core.len ||
+        !slice_take(&behind, SLICE(" ")))
         return false;
+    /* As a whole word: what is a part of one may be an address or an id. */
+    size_t len = count_class(behind.ptr, slice_end(behind), WORD, behind.len);
+    struct slice unit = word_core(slice_head(behind, len));
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (slice_starts(behind, units[i]))
+        if (slice_eq(unit, units[i]))
             return true;
     }
     return false;

@@ -343,9 +343,19 @@ static yaml_mark_t mark_of(struct slice text, size_t offset)
     return mark;
 }
 
+/* libyaml says of a tab that it is "a character". */
+static bool is_tab(struct slice text, yaml_mark_t mark)
+{
+    while (mark.line--)
+        slice_cut(&text, '\n');
+    return slice_starts(slice_skip(text, mark.column), SLICE("\t"));
+}
+
 static int fail_yaml(struct walk *walk, const yaml_parser_t *parser, struct slice text)
 {
     const char *problem = parser->problem ? parser->problem : "cannot be parsed";
+    if (parser->error == YAML_SCANNER_ERROR && is_tab(text, parser->problem_mark))
+        return fail_at(walk, parser->problem_mark, "a tab, where YAML takes blanks only");
     if (parser->error == YAML_READER_ERROR)
         return fail_at(walk, mark_of(text, parser->problem_offset), "%s", problem);
     return fail_at(walk, parser->problem_mark, "%s%s%s", problem, parser->context ? " " : "",

@@ -324,6 +324,12 @@ static void close_if_open(int fd)
         close(fd);
 }
 
+int http_check_address(const char *listen, struct error *err)
+{
+    struct listen_address address;
+    return listen_address_parse(listen, &address, err);
+}
+
 struct http *http_new(const char *listen, const struct http_options *options, struct error *err)
 {
     bug_if(!options->connections);

@@ -3,11 +3,10 @@
 #include <stdio.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/eight.h"
 #include "mailvane/base/hash.h"
-#include "mailvane/base/scan.h"
 
-#define WAYS 8 /* entries of a set: they are looked at in one step */
-_Static_assert(WAYS == 8, "scan_eight() looks at all of them");
+#define WAYS             EIGHT
 #define MESSAGE_SETS     (CORRELATE_MESSAGES / WAYS)
 #define RECIPIENT_SETS   (CORRELATE_RECIPIENTS / WAYS)
 #define DESTINATION_SETS (CORRELATE_DESTINATIONS / WAYS)
@@ -65,13 +64,6 @@ void correlate_free(struct correlate *c)
     lines_free(c);
 }
 
-/* The upper half tells entries of a set apart; 0 is kept for free ones. */
-static uint32_t tag_of(uint64_t hash)
-{
-    uint32_t tag = (uint32_t)(hash >> 32);
-    return tag ? tag : 1;
-}
-
 /* A message's place: its set and way; way WAYS where it is not remembered. */
 struct place {
     struct message_set *set;
@@ -82,7 +74,7 @@ struct place {
 static struct place find(struct correlate *c, struct slice queue_id)
 {
     uint64_t hash = hash_slice(queue_id, c->seed);
-    struct place at = {.set = &c->messages[hash % MESSAGE_SETS], .tag = tag_of(hash)};
+    struct place at = {.set = &c->messages[hash % MESSAGE_SETS], .tag = eight_tag(hash)};
     at.way = scan_eight(at.set->tags, at.tag);
     return at;
 }
@@ -177,15 +169,9 @@ enum attempt correlate_attempt(struct correlate *c, struct slice queue_id, struc
         return message->flags & FLAG_BORN ? ATTEMPT_FIRST : ATTEMPT_UNKNOWN;
     uint64_t hash = recipient_hash(c, message->serial, recipient);
     /* Absent: another recipient was deferred, or this one's entry gave way. */
-    return scan_eight(c->recipients[hash % RECIPIENT_SETS], tag_of(hash)) < WAYS ? ATTEMPT_RETRY
-                                                                                 : ATTEMPT_UNKNOWN;
-}
-
-static void remember_recipient(uint32_t *set, uint32_t tag)
-{
-    unsigned at = scan_eight(set, tag);
-    memmove(set + 1, set, (at < WAYS ? at : WAYS - 1) * sizeof(*set));
-    set[0] = tag;
+    return scan_eight(c->recipients[hash % RECIPIENT_SETS], eight_tag(hash)) < WAYS
+               ? ATTEMPT_RETRY
+               : ATTEMPT_UNKNOWN;
 }
 
 static uint64_t destination_hash(const struct correlate *c, const struct destination *to)
@@ -234,13 +220,13 @@ static void remember_destination(struct correlate *c, struct message *message, u
 {
     unsigned number = (unsigned)(hash % DESTINATION_SETS);
     struct destination_set *set = &c->destinations[number];
-    unsigned way = destination_way(set, tag_of(hash));
-    if (set->tags[way] != tag_of(hash))
+    unsigned way = destination_way(set, eight_tag(hash));
+    if (set->tags[way] != eight_tag(hash))
         slot_fill(&set->ways[way], to);
-    set->tags[way] = tag_of(hash);
+    set->tags[way] = eight_tag(hash);
     set->serials[way] = c->serial;
     message->destination = (uint16_t)(number * WAYS + way);
-    message->destination_tag = tag_of(hash);
+    message->destination_tag = eight_tag(hash);
 }
 
 void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice recipient,
@@ -254,7 +240,7 @@ void correlate_deferred(struct correlate *c, struct slice queue_id, struct slice
     __builtin_prefetch(set, 1);
     uint64_t to_hash = destination_hash(c, to);
     __builtin_prefetch(&c->destinations[to_hash % DESTINATION_SETS], 1);
-    remember_recipient(set, tag_of(hash));
+    eight_to_front(set, eight_tag(hash));
     if (fits_slot(to))
         remember_destination(c, message, to_hash, to);
 }

@@ -158,12 +158,15 @@ void envelope_parser_refer(struct envelope_parser *parser, int64_t reference)
     parser->year = 0;
 }
 
-/* What stands in front of the tag, for the next line. */
+/*
+ * What stands in front of the tag, for the next line; but for a host with a bracket, which the
+ * next line may close behind the host: it is a tag then.
+ */
 static void remember_head(struct envelope_parser *parser, struct slice head, int64_t time)
 {
     parser->head_len = 0;
-    if (head.len <= parser->date_len || head.len > sizeof(parser->head) ||
-        head.ptr[parser->date_len] != ' ' ||
+    if (slice_find(head, '[') < head.len || head.len <= parser->date_len ||
+        head.len > sizeof(parser->head) || head.ptr[parser->date_len] != ' ' ||
         !slice_starts(head, slice_of(parser->date, parser->date_len)))
         return;
     memcpy(parser->head, head.ptr, head.len);

@@ -27,6 +27,27 @@ static int64_t fields_utc(const struct fields *f)
            f->minute * 60 + f->second;
 }
 
+/*
+ * mktime(3) gives one or the other time of an hour that clocks go through twice, depending on
+ * what it was asked before: the first is taken here. Of an hour that they leave out it may give
+ * the time before it: what is taken is as far behind the change as the stamp says.
+ */
+static int64_t settle_local(const struct fields *f, const struct tm *tm, time_t time)
+{
+    static const int shifts[] = {3600, 1800};
+    int missing = f->hour * 60 + f->minute - tm->tm_hour * 60 - tm->tm_min;
+    if (tm->tm_mday == f->day && missing > 0)
+        return time + missing * 60;
+    for (unsigned i = 0; i < sizeof(shifts) / sizeof(shifts[0]); i++) {
+        time_t earlier = time - shifts[i];
+        struct tm at;
+        localtime_r(&earlier, &at);
+        if (at.tm_hour == tm->tm_hour && at.tm_min == tm->tm_min && at.tm_mday == tm->tm_mday)
+            return earlier;
+    }
+    return time;
+}
+
 /* Asks the C library what a local time is: slow, and done once an hour of log. */
 static bool convert_local(const struct fields *f, int year, int64_t *out)
 {
@@ -37,7 +58,8 @@ static bool convert_local(const struct fields *f, int year, int64_t *out)
                     .tm_min = f->minute,
                     .tm_sec = f->second,
                     .tm_isdst = -1};
-    *out = mktime(&tm);
+    time_t time = mktime(&tm);
+    *out = settle_local(f, &tm, time);
     return tm.tm_mday == f->day; /* 29 February exists in some years only */
 }
 
@@ -299,9 +321,12 @@ bool stamp_take(struct envelope_parser *parser, struct slice *s, int64_t *time)
     if (take_same_stamp(parser, s, time))
         return true;
     bool iso = s->len > 4 && s->ptr[4] == '-';
-    bool found = iso ? take_3339_stamp(parser, s, &value) : take_3164_stamp(parser, s, &value);
-    if (!found || (s->len && s->ptr[0] != ' '))
+    struct slice rest = *s;
+    bool found =
+        iso ? take_3339_stamp(parser, &rest, &value) : take_3164_stamp(parser, &rest, &value);
+    if (!found || (rest.len && rest.ptr[0] != ' '))
         return false;
+    *s = rest;
     *time = value;
     return true;
 }

@@ -29,8 +29,10 @@ void family_init(struct family *f, const struct metric_row *row, uint64_t seed, 
     f->stride = (uint32_t)(sizeof(struct series) + f->width * sizeof(union series_value));
     f->index = must_calloc(size, sizeof(*f->index));
     f->series = lines_calloc(f->limit, f->stride);
-    for (unsigned i = 0; i < row->label_count; i++)
+    for (unsigned i = 0; i < row->label_count; i++) {
         f->fold.value[i] = is_foldable(row->labels[i]) ? DICT_OTHER : 0;
+        f->rest.value[i] = DICT_OTHER;
+    }
 }
 
 void family_release(struct family *f)
@@ -91,12 +93,12 @@ struct series *family_series_at(struct family *f, const struct series_key *key)
             folded.value[i] = f->fold.value[i] && folded.value[i] ? DICT_OTHER : folded.value[i];
         number = find_or_add(f, &folded, f->limit - 1);
     }
-    if (number == UINT32_MAX) {
-        /* Not even the reserve is enough: one last series takes the rest. */
-        for (unsigned i = 0; i < METRIC_LABELS_MAX; i++)
-            folded.value[i] = folded.value[i] ? DICT_OTHER : 0;
-        number = find_or_add(f, &folded, f->limit);
-    }
+    /*
+     * Not even the reserve is enough: one last series takes the rest, whatever its labels. An
+     * image may hold more sets of them than events ever make.
+     */
+    if (number == UINT32_MAX)
+        number = find_or_add(f, &f->rest, f->limit);
     bug_if(number == UINT32_MAX);
     return family_series(f, number);
 }
@@ -154,7 +156,7 @@ static void compact(struct family *f, const struct leaving *who)
     f->count = kept;
 }
 
-void family_apply(struct family *f, unsigned position, const uint8_t *marks)
+bool family_apply(struct family *f, unsigned position, const uint8_t *marks)
 {
     uint32_t before = f->count, marked = 0;
     for (uint32_t i = 0; i < before; i++) {
@@ -168,6 +170,7 @@ void family_apply(struct family *f, unsigned position, const uint8_t *marks)
     }
     if (marked)
         compact(f, &(struct leaving){.position = position, .marks = marks});
+    return marked;
 }
 
 void family_remove(struct family *f, unsigned position, uint16_t value)

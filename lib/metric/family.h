@@ -31,6 +31,7 @@ struct family {
     uint16_t *index; /* number + 1; 0 is free */
     char *series;
     struct series_key fold; /* DICT_OTHER where a label's value may be folded, else 0 */
+    struct series_key rest; /* DICT_OTHER for every label */
     uint64_t folded;        /* label sets that had to be folded, and were not reported yet */
     enum family_keeping keeping;
     uint64_t *births; /* series born so far, of all metrics; not owned */
@@ -58,6 +59,6 @@ void family_remove(struct family *f, unsigned position, uint16_t value);
 void family_clear(struct family *f);
 
 /* Empties the series whose label at `position` is marked (enum topn_mark, by value). */
-void family_apply(struct family *f, unsigned position, const uint8_t *marks);
+bool family_apply(struct family *f, unsigned position, const uint8_t *marks);
 
 #endif

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
 #include "mailvane/base/strbuf.h"
 #include "metrics_private.h"
 
 #define NAME_BIRTHS "births"
-#define NAME_SLOTS  "domains"
 
 /* From numbers of the image to numbers here. */
 struct translation {
@@ -29,19 +29,34 @@ static const struct dict *dict_of(const struct metrics *m, enum label label)
     return label == LABEL_DOMAIN ? &m->domains.dict : &m->dicts[label];
 }
 
+static const char *slots_region(char name[IMAGE_NAME_MAX + 1])
+{
+    snprintf(name, IMAGE_NAME_MAX + 1, "domains x%zu", sizeof(struct topn_slot));
+    return name;
+}
+
 static const char *label_region(char name[IMAGE_NAME_MAX + 1], enum label label)
 {
     snprintf(name, IMAGE_NAME_MAX + 1, "label %s", label_names[label]);
     return name;
 }
 
-/* The name holds the labels and the number of values: with others it is another stretch. */
+/* What a histogram's counts mean: with other bounds they mean something else. */
+static uint32_t bounds_hash(enum metric_type type)
+{
+    struct buckets buckets = metric_buckets(type);
+    struct slice bytes =
+        slice_of((const char *)buckets.bounds, buckets.count * sizeof(*buckets.bounds));
+    return buckets.count ? (uint32_t)hash_slice(bytes, buckets.parts) : 0;
+}
+
+/* The name holds the labels and the values: with others it is another stretch. */
 static const char *series_region(char name[IMAGE_NAME_MAX + 1], const struct metrics *m,
                                  enum metric id)
 {
     const struct metric_row *row = &metric_rows[id];
-    size_t len = (size_t)snprintf(name, IMAGE_NAME_MAX + 1, "series %s x%u", row->name,
-                                  m->families[id].width);
+    size_t len = (size_t)snprintf(name, IMAGE_NAME_MAX + 1, "series %s x%u/%08x", row->name,
+                                  m->families[id].width, (unsigned)bounds_hash(row->type));
     for (unsigned i = 0; i < row->label_count && len < IMAGE_NAME_MAX; i++)
         len += (size_t)snprintf(name + len, IMAGE_NAME_MAX + 1 - len, " %s",
                                 label_names[row->labels[i]]);
@@ -67,7 +82,8 @@ void metrics_save(const struct metrics *m, struct image_writer *out)
     image_put(out, NAME_BIRTHS, &m->births, sizeof(m->births));
     for (unsigned i = 0; i < LABEL_COUNT; i++)
         put_label(m, (enum label)i, out);
-    image_put(out, NAME_SLOTS, m->domains.slots, m->domains.dict.count * sizeof(*m->domains.slots));
+    image_put(out, slots_region(name), m->domains.slots,
+              m->domains.dict.count * sizeof(*m->domains.slots));
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         const struct family *f = &m->families[i];
         if (is_kept((enum metric)i))
@@ -99,7 +115,7 @@ static bool count_labels(struct image_reader *in, uint32_t count[LABEL_COUNT])
                 return false;
         }
     }
-    struct slice slots = image_get(in, NAME_SLOTS);
+    struct slice slots = image_get(in, slots_region(name));
     return slots.len == count[LABEL_DOMAIN] * sizeof(struct topn_slot);
 }
 
@@ -150,6 +166,8 @@ static struct topn_slot slot_at(struct slice slots, uint32_t number)
     memcpy(&slot.seen, bytes + offsetof(struct topn_slot, seen), sizeof(slot.seen));
     memcpy(&slot.last, bytes + offsetof(struct topn_slot, last), sizeof(slot.last));
     slot.shown = bytes[offsetof(struct topn_slot, shown)] != 0;
+    slot.fresh = bytes[offsetof(struct topn_slot, fresh)] != 0;
+    slot.fresh = bytes[offsetof(struct topn_slot, fresh)] != 0;
     return slot;
 }
 
@@ -167,7 +185,7 @@ static void translate(struct metrics *m, struct image_reader *in, enum label lab
     uint32_t count = t->count[label];
     struct topn_slot *slots = NULL;
     if (label == LABEL_DOMAIN) {
-        struct slice bytes = image_get(in, NAME_SLOTS);
+        struct slice bytes = image_get(in, slots_region(name));
         slots = must_calloc(count, sizeof(*slots));
         for (uint32_t i = 0; i < count; i++)
             slots[i] = slot_at(bytes, i);

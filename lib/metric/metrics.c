@@ -127,24 +127,28 @@ uint16_t metrics_label(struct metrics *m, enum label label, struct slice value)
     return dict_intern(&m->dicts[label], value);
 }
 
-static void apply_to(struct family *f, const struct metric_row *row, const uint8_t *marks)
+static bool apply_to(struct family *f, const struct metric_row *row, const uint8_t *marks)
 {
+    bool changed = false;
     for (unsigned at = 0; at < row->label_count; at++) {
         if (row->labels[at] == LABEL_DOMAIN)
-            family_apply(f, at, marks);
+            changed |= family_apply(f, at, marks);
     }
+    return changed;
 }
 
 /* Brings the series in line with what topn.h marked. */
-static void apply_marks(struct metrics *m)
+static bool apply_marks(struct metrics *m)
 {
+    bool changed = false;
     for (unsigned i = 0; i < METRIC_COUNT; i++)
-        apply_to(&m->families[i], &metric_rows[i], m->domains.marks);
+        changed |= apply_to(&m->families[i], &metric_rows[i], m->domains.marks);
     for (struct draft *draft = m->drafts; draft; draft = draft->next) {
         for (unsigned i = 0; i < draft->count; i++)
             apply_to(&draft->families[i], &metric_rows[draft->ids[i]], m->domains.marks);
     }
     topn_forget(&m->domains);
+    return changed;
 }
 
 void metrics_prune(struct metrics *m)
@@ -209,7 +213,7 @@ void metrics_observe(struct metrics *m, enum metric id, struct series_key key, u
 }
 
 /* How full the tables are: limits that are hit must be seen. */
-static void report_limits(struct metrics *m)
+void metrics_tell_limits(struct metrics *m)
 {
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         struct family *f = &m->families[i];
@@ -224,11 +228,24 @@ static void report_limits(struct metrics *m)
     }
 }
 
-void metrics_settle(struct metrics *m, int64_t now, bool final)
+/* Sums over series change with it, not only which series there are. */
+static bool has_folded(const struct metrics *m)
 {
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        if (m->families[i].folded)
+            return true;
+    }
+    return false;
+}
+
+bool metrics_settle(struct metrics *m, int64_t now, bool final)
+{
+    uint32_t shown = m->domains.shown;
     topn_settle(&m->domains, now, final);
-    apply_marks(m);
-    report_limits(m);
+    bool changed = apply_marks(m) || m->domains.shown != shown;
+    changed |= has_folded(m);
+    metrics_tell_limits(m);
+    return changed;
 }
 
 uint64_t metrics_births(const struct metrics *m)

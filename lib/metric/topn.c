@@ -43,7 +43,7 @@ uint16_t topn_touch(struct topn *topn, struct slice name, uint64_t hash)
     struct topn_slot *slot = &topn->slots[number];
     slot->seen++;
     topn->seen++;
-    slot->last = topn->now;
+    slot->fresh = true;
     return number;
 }
 
@@ -55,7 +55,7 @@ uint16_t topn_offer(struct topn *topn, struct slice name)
     struct topn_slot *slot = &topn->slots[number];
     slot->seen += !slot->shown;
     topn->seen += !slot->shown;
-    slot->last = topn->now;
+    slot->fresh = true;
     return number;
 }
 
@@ -75,6 +75,7 @@ uint16_t topn_adopt(struct topn *topn, struct slice name, const struct topn_slot
     topn->seen += slot->seen;
     own->seen += slot->seen;
     own->shown |= shown;
+    own->fresh |= slot->fresh;
     own->last = slot->last > own->last ? slot->last : own->last;
     return number;
 }
@@ -141,9 +142,20 @@ static bool deserves_place(const struct topn *topn, const struct topn_slot *slot
            (uint64_t)slot->seen * topn->limit >= topn->seen;
 }
 
+/* Seen since the last exposition is seen now, however long ago that was. */
+static void note_fresh(struct topn *topn, int64_t now)
+{
+    for (uint32_t i = DICT_OTHER + 1; i < topn->dict.count; i++) {
+        struct topn_slot *slot = &topn->slots[i];
+        if (slot->fresh && now > slot->last)
+            slot->last = now;
+        slot->fresh = false;
+    }
+}
+
 void topn_settle(struct topn *topn, int64_t now, bool final)
 {
-    topn->now = now;
+    note_fresh(topn, now);
     uint32_t hidden = rank_hidden(topn);
     if (hidden)
         retire_silent(topn, now);
@@ -151,7 +163,7 @@ void topn_settle(struct topn *topn, int64_t now, bool final)
         struct topn_slot *slot = &topn->slots[topn->order[i]];
         slot->shown = deserves_place(topn, slot, final);
         topn->shown += slot->shown;
-        slot->last = slot->shown ? now : slot->last;
+        slot->last = slot->shown && now > slot->last ? now : slot->last;
         if (!slot->shown)
             topn->marks[topn->order[i]] = TOPN_FOLD;
     }

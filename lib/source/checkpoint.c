@@ -1,10 +1,6 @@
 #include "checkpoint_private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,7 +8,8 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/hash.h"
 
-#define TIDY_FRAMES 1000 /* pages of 4 KiB in the write-ahead log */
+#define TIDY_FRAMES       1000 /* pages of 4 KiB in the write-ahead log */
+#define REGION_NUMBER_MAX (1 << 20)
 /* A chunk's row: its region's number above, its own below. */
 #define PLACE(region, chunk) ((int64_t)(region) << 32 | (int64_t)(chunk))
 
@@ -66,7 +63,7 @@ static bool read_regions(struct checkpoint *c)
         int64_t number = sqlite3_column_int64(statement, 0);
         const char *name = (const char *)sqlite3_column_text(statement, 1);
         int64_t len = sqlite3_column_int64(statement, 2);
-        good = name && number > 0 && number <= INT32_MAX && len >= 0 &&
+        good = name && number > 0 && number <= REGION_NUMBER_MAX && len >= 0 &&
                len <= CHECKPOINT_REGION_BYTES && c->region_count < CHECKPOINT_REGIONS_MAX;
         if (good)
             remember_region(c, number, name, (size_t)len);
@@ -99,9 +96,12 @@ static enum state read_file(struct checkpoint *c)
     if (c->failed)
         return judge_failure(c);
     if (tables && owner != CHECKPOINT_APPLICATION)
-        return refuse(c, "is no state file of mailvane");
+        return refuse(c, CHECKPOINT_FOREIGN);
     if (version > CHECKPOINT_VERSION)
         return refuse(c, "is of a newer version of mailvane and is left alone");
+    c->ours |= tables > 0;
+    if (version < 0)
+        return STATE_DAMAGED;
     if (checkpoint_ask(c, "SELECT count(*) FROM pragma_quick_check WHERE quick_check <> 'ok'"))
         return STATE_DAMAGED;
     checkpoint_settings(c);
@@ -114,6 +114,19 @@ static enum state read_file(struct checkpoint *c)
     return c->failed ? judge_failure(c) : good ? STATE_GOOD : STATE_DAMAGED;
 }
 
+/*
+ * There are no views and no triggers in a file of ours: in a forged one a view could have no
+ * end, and a trigger undo what is saved.
+ */
+static void distrust(sqlite3 *db)
+{
+    static const int off[] = {SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_ENABLE_TRIGGER,
+                              SQLITE_DBCONFIG_TRUSTED_SCHEMA};
+    for (unsigned i = 0; i < sizeof(off) / sizeof(off[0]); i++)
+        sqlite3_db_config(db, off[i], 0, (int *)NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+}
+
 static enum state open_file(struct checkpoint *c)
 {
     c->failed = false;
@@ -122,47 +135,19 @@ static enum state open_file(struct checkpoint *c)
     int rc = sqlite3_open_v2(
         c->path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
     enum state state = STATE_REFUSED;
-    if (rc)
+    if (rc) {
         error_set(&c->why, "%s: %s", c->path, c->db ? sqlite3_errmsg(c->db) : "no memory");
-    else
+    } else {
+        distrust(c->db);
         state = read_file(c);
+    }
     umask(before);
     if (state == STATE_GOOD)
         sqlite3_wal_hook(c->db, on_frames, c);
     else
         close_file(c);
-    return state;
-}
-
-/* Renames the file and what belongs to it. */
-static int set_aside(struct checkpoint *c)
-{
-    static const char *const parts[] = {"", "-wal", "-shm"};
-    char from[4200], to[4300];
-    long long now = (long long)time(NULL);
-    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        snprintf(from, sizeof(from), "%s%s", c->path, parts[i]);
-        snprintf(to, sizeof(to), "%s.corrupt-%lld%s", c->path, now, parts[i]);
-        if (rename(from, to) < 0 && (errno != ENOENT || i == 0))
-            return error_set(&c->why, "%s: is damaged, and cannot be moved aside: %s", c->path,
-                             strerror(errno));
-    }
-    log_warn(c->log, "%s: is damaged; it was moved to %s.corrupt-%lld, and counting begins anew",
-             c->path, c->path, now);
-    return 0;
-}
-
-static int take_lock(struct checkpoint *c)
-{
-    char path[4200];
-    snprintf(path, sizeof(path), "%s.lock", c->path);
-    c->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (c->lock < 0)
-        return error_set(&c->why, "%s: %s", path, strerror(errno));
-    if (flock(c->lock, LOCK_EX | LOCK_NB) == 0)
-        return 0;
-    return error_set(&c->why, "%s: %s", c->path,
-                     errno == EWOULDBLOCK ? "is used by another mailvane" : strerror(errno));
+    /* A file that never was ours is no damaged one: somebody wrote its name by mistake. */
+    return state == STATE_DAMAGED && !c->ours ? refuse(c, CHECKPOINT_FOREIGN) : state;
 }
 
 static void put_region(struct image_writer *writer, const char *name, struct slice bytes);
@@ -174,13 +159,15 @@ struct checkpoint *checkpoint_open(const char *path, const struct logger *log, s
     c->writer.put = put_region;
     c->reader.get = get_region;
     c->log = log;
-    c->path = must_strdup(path);
+    c->path = checkpoint_without_links(path);
     c->seed = hash_seed();
-    enum state state = take_lock(c) < 0 ? STATE_REFUSED : open_file(c);
-    if (state == STATE_DAMAGED && set_aside(c) == 0)
+    enum state state = checkpoint_lock(c) < 0 ? STATE_REFUSED : open_file(c);
+    if (state == STATE_DAMAGED && checkpoint_set_aside(c) == 0)
         state = open_file(c);
-    if (state == STATE_GOOD)
+    if (state == STATE_GOOD) {
+        checkpoint_claim(c);
         return c;
+    }
     *err = c->why;
     checkpoint_close(c);
     return NULL;
@@ -202,7 +189,7 @@ int checkpoint_discard(struct checkpoint *c, struct error *err)
 {
     uint64_t seed = c->seed;
     close_file(c);
-    bool good = set_aside(c) == 0 && (c->seed = seed, open_file(c) == STATE_GOOD);
+    bool good = checkpoint_set_aside(c) == 0 && (c->seed = seed, open_file(c) == STATE_GOOD);
     if (!good)
         *err = c->why;
     return good ? 0 : -1;
@@ -211,6 +198,11 @@ int checkpoint_discard(struct checkpoint *c, struct error *err)
 uint64_t checkpoint_seed(const struct checkpoint *c)
 {
     return c->seed;
+}
+
+bool checkpoint_was_damaged(const struct checkpoint *c)
+{
+    return c->was_damaged;
 }
 
 bool checkpoint_is_new(const struct checkpoint *c)
@@ -331,10 +323,22 @@ static void begin_writing(struct checkpoint *c)
     c->writing = true;
 }
 
+static bool is_number_taken(const struct checkpoint *c, int64_t number)
+{
+    for (size_t i = 0; i < c->region_count; i++) {
+        if (c->regions[i].number == number)
+            return true;
+    }
+    return false;
+}
+
+/* The file may hold as many stretches again that nobody puts any more: see drop_unseen(). */
 static struct region *new_region(struct checkpoint *c, const char *name)
 {
-    int64_t number = c->region_count ? c->regions[c->region_count - 1].number + 1 : 1;
-    bug_if(c->region_count == CHECKPOINT_REGIONS_MAX || strlen(name) > IMAGE_NAME_MAX);
+    int64_t number = 1;
+    bug_if(c->region_count == 2 * CHECKPOINT_REGIONS_MAX || strlen(name) > IMAGE_NAME_MAX);
+    while (is_number_taken(c, number))
+        number++;
     remember_region(c, number, name, SIZE_MAX);
     return &c->regions[c->region_count - 1];
 }
@@ -436,6 +440,30 @@ static void add_file(struct checkpoint *c, const struct follow_row *row)
     checkpoint_run(c, statement);
 }
 
+/* What is only known to be none of ours: a log may have thousands of old files beside it. */
+static bool is_minor(const struct follow_row *row)
+{
+    return row->role == FOLLOW_KNOWN || row->role == FOLLOW_PENDING;
+}
+
+/* The places first: where there is no room for all, what is left out is not read twice. */
+static void add_files(struct checkpoint *c, const struct follow_rows *rows)
+{
+    size_t added = 0;
+    for (unsigned minor = 0; minor < 2; minor++) {
+        for (size_t i = 0; i < rows->count; i++) {
+            if (is_minor(&rows->items[i]) != (bool)minor)
+                continue;
+            if (added++ < CHECKPOINT_FILES_MAX)
+                add_file(c, &rows->items[i]);
+        }
+    }
+    if (added > CHECKPOINT_FILES_MAX && !c->crowded)
+        log_warn(c->log, "%s: only %d of %zu files beside the logs are remembered", c->path,
+                 CHECKPOINT_FILES_MAX, added);
+    c->crowded |= added > CHECKPOINT_FILES_MAX;
+}
+
 void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
 {
     uint64_t hash = hash_of_rows(rows, c->seed);
@@ -446,8 +474,7 @@ void checkpoint_put_files(struct checkpoint *c, const struct follow_rows *rows)
     sqlite3_stmt *statement = checkpoint_prepared(c, FILES_CLEAR);
     if (statement)
         checkpoint_run(c, statement);
-    for (size_t i = 0; i < rows->count && i < CHECKPOINT_FILES_MAX; i++)
-        add_file(c, &rows->items[i]);
+    add_files(c, rows);
     c->files_hash = hash;
 }
 

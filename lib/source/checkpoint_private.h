@@ -1,6 +1,6 @@
 /*
  * What a checkpoint is made of. checkpoint_sql.c has all SQL and the small words for it,
- * checkpoint.c what is done with them.
+ * checkpoint_file.c what is done to the file as a file, checkpoint.c what is done with both.
  */
 #ifndef SOURCE_CHECKPOINT_PRIVATE_H
 #define SOURCE_CHECKPOINT_PRIVATE_H
@@ -11,9 +11,12 @@
 #include "mailvane/source/checkpoint.h"
 
 /* Tells a file of a machine with the other byte order. */
-#define BYTE_ORDER_MARK        INT64_C(0x0102030405060708)
-#define CHECKPOINT_VERSION     1
-#define CHECKPOINT_APPLICATION 0x6d76616e /* "mvan" */
+#define BYTE_ORDER_MARK              INT64_C(0x0102030405060708)
+#define CHECKPOINT_VERSION           1
+#define CHECKPOINT_APPLICATION       0x6d76616e /* "mvan" */
+#define CHECKPOINT_APPLICATION_BYTES "mvan"
+#define CHECKPOINT_FOREIGN           "is no state file of mailvane, and is left alone"
+#define CHECKPOINT_PATH_MAX          4200
 
 enum statement {
     META_GET,
@@ -47,6 +50,8 @@ struct checkpoint {
     const struct logger *log;
     char *path;
     int lock;
+    bool ours;        /* the file is, or was, a state file */
+    bool was_damaged; /* and was moved aside */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     uint64_t seed;
@@ -58,11 +63,24 @@ struct checkpoint {
     struct strbuf bytes; /* of the region that is read */
     bool begun;          /* checkpoint_begin was called */
     bool writing;        /* and something had changed: a transaction is open */
+    bool crowded;        /* too many files; said once */
     bool failed;
     int code; /* SQLite's, of the failure */
     struct error why;
     int frames; /* in the write-ahead log */
 };
+
+/* Takes the lock beside the file, and finds out from it whether the file was a state file. */
+int checkpoint_lock(struct checkpoint *c);
+/* The file is a state file: says so in the lock. */
+void checkpoint_claim(struct checkpoint *c);
+/* Renames the file and what belongs to it. */
+int checkpoint_set_aside(struct checkpoint *c);
+/*
+ * The same file with its directory's links followed: SQLite is to follow none, so that nobody
+ * who may write beside the file can lead it elsewhere, but /var may be one. To be freed.
+ */
+char *checkpoint_without_links(const char *path);
 
 /*
  * Each does nothing once something has failed; the first failure of a save is the one that is

@@ -124,6 +124,12 @@ void checkpoint_set_meta(struct checkpoint *c, const char *name, int64_t value)
 
 void checkpoint_settings(struct checkpoint *c)
 {
+    char text[64];
+    /* Before the write-ahead log is on: so it stands in the file's own first bytes. */
+    if (checkpoint_ask(c, "PRAGMA application_id") == 0) {
+        snprintf(text, sizeof(text), "PRAGMA application_id=%d", CHECKPOINT_APPLICATION);
+        checkpoint_execute(c, text);
+    }
     checkpoint_execute(c, settings);
 }
 
@@ -133,8 +139,7 @@ void checkpoint_migrate(struct checkpoint *c, int64_t version)
     checkpoint_execute(c, "BEGIN IMMEDIATE");
     for (; version < CHECKPOINT_VERSION; version++)
         checkpoint_execute(c, migrations[version]);
-    snprintf(text, sizeof(text), "PRAGMA user_version=%d; PRAGMA application_id=%d",
-             CHECKPOINT_VERSION, CHECKPOINT_APPLICATION);
+    snprintf(text, sizeof(text), "PRAGMA user_version=%d", CHECKPOINT_VERSION);
     checkpoint_execute(c, text);
     if (checkpoint_meta(c, "byte_order", 0) == 0) {
         checkpoint_set_meta(c, "byte_order", BYTE_ORDER_MARK);

@@ -7,8 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "mailvane/base/slice.h"
-
 /* The first bytes of each format and the command that reads it from stdin. */
 static const struct {
     struct slice magic;
@@ -22,15 +20,20 @@ static const struct {
     {SLICE_INIT("\x28\xb5\x2f\xfd"), "zstd"},
 };
 
+const char *decompress_tool(struct slice head)
+{
+    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+        if (slice_starts(head, tools[i].magic))
+            return tools[i].tool;
+    }
+    return NULL;
+}
+
 static const char *tool_for(int fd)
 {
     char head[8];
     ssize_t got = pread(fd, head, sizeof(head), 0);
-    for (size_t i = 0; got > 0 && i < sizeof(tools) / sizeof(tools[0]); i++) {
-        if (slice_starts(slice_of(head, (size_t)got), tools[i].magic))
-            return tools[i].tool;
-    }
-    return NULL;
+    return got > 0 ? decompress_tool(slice_of(head, (size_t)got)) : NULL;
 }
 
 bool decompress_knows(int fd)

@@ -120,8 +120,9 @@ static bool wanted_at_start(const struct plan *plan, const struct sibling *sibli
 }
 
 /*
- * Was it rotated since the restarted program saved? Names say so after the newest file that
- * was found again, whatever a clock that was set says; where none was found, times do.
+ * Was it rotated since the last look, or since the restarted program saved? Names say so after
+ * the newest file that is open or was found again, whatever a clock that was set says; where
+ * there is none, times do.
  */
 static bool is_later(const struct plan *plan, const struct sibling *sibling)
 {

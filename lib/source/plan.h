@@ -22,7 +22,7 @@ struct plan {
     bool more;                    /* some files have to wait on disk */
     bool copied;                  /* a copy of the truncated file was found */
     bool unmoved;                 /* since a restart: the path names the file that it named */
-    const struct sibling *anchor; /* since a restart: the newest of the files found again */
+    const struct sibling *anchor; /* the newest of the files that are open, or were found again */
     struct tail again;            /* shares the current file's descriptor */
     struct member *fresh;         /* the path's file, when it is not open yet */
     struct member *back;          /* the path's file, when it is an older one of the stream */

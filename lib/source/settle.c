@@ -94,18 +94,17 @@ static void judge_current(struct plan *plan)
     plan->open = !current || plan->restart || !plan->same;
 }
 
-/* Since a restart: the newest file of which it is known that it was read. */
+/* The newest file beside the path of which it is known that it was read. */
 static void find_anchor(struct plan *plan)
 {
     const struct stream *stream = plan->stream;
-    if (!stream->restored)
-        return;
-    plan->unmoved = plan->same && stream->current->proven && !plan->changed;
+    if (stream->restored)
+        plan->unmoved = plan->same && stream->current->proven && !plan->changed;
     for (size_t i = 0; i < plan->siblings.count; i++) {
         const struct sibling *sibling = &plan->siblings.items[i];
         const struct member *open = follow_find(stream->follow, &sibling->look.id);
         bool stands = open && !(plan->changed && open == stream->current);
-        if (stands && open->stream == stream && open->proven &&
+        if (stands && open->stream == stream && (open->proven || !stream->restored) &&
             (!plan->anchor || rotation_is_newer(plan->target.base, sibling, plan->anchor)))
             plan->anchor = sibling;
     }

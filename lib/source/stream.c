@@ -91,8 +91,10 @@ void stream_drop(struct stream *stream, struct member *member)
 /* Lets go a file that is read to its end; a last line that never ended is lost. */
 static void let_go(struct stream *stream, struct member *member)
 {
-    stream_source(stream)->stats.lost_bytes += tail_behind(&member->tail);
+    uint64_t lost = tail_behind(&member->tail);
+    /* Before it is dropped the state is saved, with it and without the loss. */
     stream_drop(stream, member);
+    stream_source(stream)->stats.lost_bytes += lost;
 }
 
 /*

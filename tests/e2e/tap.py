@@ -5,8 +5,18 @@ import sys
 tests = []
 
 
+class Skip(Exception):
+    """The reason why a test cannot run here."""
+
+
 def test(function):
     tests.append(function)
+    return function
+
+
+def long(function):
+    """For a test that runs only where it is named: `make torture` does."""
+    function.is_long = True
     return function
 
 
@@ -16,14 +26,17 @@ def same(got, want, what):
 
 
 def run(subject, wanted=()):
-    """Runs the tests, or those that are named, on the subject; the exit status."""
-    chosen = [t for t in tests if not wanted or t.__name__ in wanted]
+    """Runs the tests that are not long, or those that are named, on the subject; the exit status."""
+    chosen = [t for t in tests
+              if (t.__name__ in wanted if wanted else not getattr(t, "is_long", False))]
     failed = 0
     print(f"1..{len(chosen)}")
     for number, function in enumerate(chosen, 1):
         try:
             function(subject)
             print(f"ok {number} - {function.__name__}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {function.__name__} # SKIP {reason}", flush=True)
         except Exception as why:  # pylint: disable=broad-except
             failed += 1
             print(f"not ok {number} - {function.__name__}")

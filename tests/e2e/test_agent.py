@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -218,7 +219,16 @@ class Place:
 
     def run(self, *args):
         """A command that ends by itself: status, what it said on stderr."""
-        done = subprocess.run(
+        done = self.done(*args)
+        return done.returncode, done.stderr
+
+    def check(self, path):
+        """mailvane check: status, its findings on stdout."""
+        done = self.done("check", "--config.file", path)
+        return done.returncode, done.stdout
+
+    def done(self, *args):
+        return subprocess.run(
             [self.binary, *args],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -226,7 +236,6 @@ class Place:
             timeout=PATIENCE,
             check=False,
         )
-        return done.returncode, done.stderr
 
     def file(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as out:
@@ -617,11 +626,17 @@ def bad_flags(place):
 def unusable_listen_addresses(place):
     place.write(0)
     config = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n")
-    for address in ("nonsense", "127.0.0.1:99999", "192.0.2.1:0", "127.0.0.1"):
+    for address, want in (("nonsense", 2), ("", 2), (":99999", 2), ("[::1", 2), ("192.0.2.1:0", 3)):
         status, said = place.run("--config.file", config, "--web.listen-address", address)
         errors = [line for line in said.splitlines() if not line.startswith("ts=")]
-        same((status in (2, 3), len(errors)), (True, 1), f"{address}: {status}, {errors}")
-        same(address.split(":")[0] in errors[0], True, f"{address}: named in {errors}")
+        same((status, len(errors)), (want, 1), f"{address}: status, sentences of {said!r}")
+        same(f'"{address}"' in errors[0] or want == 3, True, f"{address}: named in {errors}")
+        same("--web.listen-address" in errors[0], want == 2, f"{address}: the flag in {errors}")
+    # In the file it is a mistake of the configuration, too.
+    broken = place.file("broken.yml", 'web: { listen: ["[::1:9925"] }\n')
+    for command in ([], ["check"]):
+        status, said = place.run(*command, "--config.file", broken)
+        same((status, "[::1:9925" in said), (2, True), f"{command}: {said!r}")
 
 
 def check_says_what_is_wrong(place):
@@ -631,7 +646,52 @@ def check_says_what_is_wrong(place):
     absent = place.file("absent.yml", f"sources: [{{ file: {place.path('no.log')} }}]\n")
     nodir = place.file("nodir.yml", f"sending_ips: {{ postfix: [{place.path('nodir')}] }}\n")
     for path, want in ((good, 0), (absent, 1), (nodir, 1), (place.path("none.yml"), 2)):
-        same(place.run("check", "--config.file", path)[0], want, f"check of {path}")
+        same(place.check(path)[0], want, f"check of {path}")
+    os.mkdir(place.path("a-directory"))
+    for log in (place.path("a-directory"), "/dev/null"):
+        path = place.file("no-log.yml", f"sources: [{{ file: {log} }}]\n")
+        status, said = place.check(path)
+        same((status, f"problem  {log}: is no regular file" in said), (1, True), f"check: {said!r}")
+
+
+def check_looks_at_the_state(place):
+    """What the agent could not go on from is no file that check calls good."""
+    place.write(1)
+    other = place.path("songs.db")
+    with sqlite3.connect(other) as db:
+        db.execute("CREATE TABLE songs(name TEXT)")
+    text = place.file("notes.txt", "eight byte")
+    os.mkdir(place.path("a-directory"))
+    rows = (
+        (place.path("new.db"), 0, "ok       state "),
+        (place.file("empty.db", ""), 0, "ok       state "),
+        (text, 1, "is no state file of mailvane"),
+        (other, 1, "is no state file of mailvane"),
+        (place.path("a-directory"), 1, "is no regular file"),
+        ("/dev/null", 1, "is no regular file"),
+    )
+    for state, want, words in rows:
+        path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {state}\n")
+        status, said = place.check(path)
+        same((status, words in said), (want, True), f"check with {state}: {said!r}")
+    path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {place.log}\n")
+    for command in ([], ["check"]):
+        status, said = place.run(*command, "--config.file", path)
+        same((status, "a log that is followed" in said), (2, True), f"{command}: {said!r}")
+
+
+def check_looks_as_the_agents_user(place):
+    """Root may read everything; the user that the agent becomes may not."""
+    if os.geteuid() != 0:
+        raise Skip("not started as root")
+    place.write(1)
+    os.chmod(place.log, 0o600)
+    config = f"sources: [{{ file: {place.log} }}]\n"
+    as_root = place.file("root.yml", config + "sandbox: false\n")
+    as_nobody = place.file("nobody.yml", config + f"user: nobody\nstate: {place.path('s.db')}\n")
+    same(place.check(as_root)[0], 0, "check of a log as root")
+    status, said = place.check(as_nobody)
+    same((status, said.count("problem")), (1, 2), f"log and state in {said!r}")
 
 
 # --- scenarios: what it costs, what it tells -------------------------------------------------
@@ -706,7 +766,8 @@ SCENARIOS = [
     first_attempts_are_there_at_zero, pages, refused_requests,
     another_telemetry_path, promtool_has_nothing_to_say, sigterm_and_sigint_end_it,
     sighup_does_not_end_it, a_port_in_use, bad_configurations, missing_configurations, bad_flags,
-    unusable_listen_addresses, check_says_what_is_wrong, idle_means_asleep,
+    unusable_listen_addresses, check_says_what_is_wrong, check_looks_at_the_state,
+    check_looks_as_the_agents_user, idle_means_asleep,
     no_local_part_leaves_the_process, memory_does_not_follow_the_domains,
 ]
 

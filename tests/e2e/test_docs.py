@@ -15,7 +15,7 @@ import tap
 from tap import same, test
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SUBCOMMANDS_MIN, METRICS_MIN, RULES_MIN = 5, 20, 100  # fewer: a search found nothing
+SUBCOMMANDS_MIN, METRICS_MIN, RULES_MIN, FAULTS_MIN = 5, 20, 100, 40  # fewer: a search found nothing
 LINE_NUMBER = re.compile(r"(data/causes\.rules):\d+")
 
 def none_missing(missing, found, at_least, where):
@@ -116,6 +116,22 @@ def the_metrics_are_described(binary):
     page = text_of("docs", "metrics.md")
     none_missing([name for name in names if f"| `{name}` |" not in page], len(names), METRICS_MIN,
                  "docs/metrics.md")
+
+
+@test
+def the_tests_of_faults_are_there(_binary):
+    """Each name of a test in docs/faults.md is a function of a test, and each of test_faults.py is named."""
+    rows = [line.strip("|").split(" | ")[-1] for line in text_of("docs", "faults.md").splitlines()
+            if line.startswith("| ")]
+    named = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
+    folder = os.path.join(ROOT, "tests")
+    sources = [text_of("tests", part, name) for part in ("e2e", "unit")
+               for name in os.listdir(os.path.join(folder, part)) if name.startswith("test_")]
+    there = set(re.findall(r"(?:def|void|\(\") ?([a-z0-9_]+)[(\"]", "\n".join(sources)))
+    none_missing(sorted(named - there), len(named), FAULTS_MIN, "tests/")
+    wanted = re.findall(r"^@scenario\n(?:@long\n)?def ([a-z0-9_]+)", text_of("tests", "e2e", "test_faults.py"),
+                        re.MULTILINE)
+    none_missing(sorted(set(wanted) - named), len(wanted), FAULTS_MIN // 3, "docs/faults.md")
 
 
 if __name__ == "__main__":

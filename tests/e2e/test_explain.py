@@ -134,7 +134,7 @@ def json_from_stdin(tool):
         same(answer["provider"], row["provider"], f"{row['name']}: provider")
         if re.match(r"[45]\d\d ", row["reply_text"]):
             same(answer["code"], row["smtp_code"], f"{row['name']}: code")
-        assert re.fullmatch(r"data/causes\.rules:\d+", answer["rule"]), f"{row['name']}: rule {answer['rule']}"
+        assert re.fullmatch(r"built-in causes\.rules:\d+", answer["rule"]), f"{row['name']}: rule {answer['rule']}"
 
 
 @test
@@ -208,10 +208,13 @@ def unknown_reply(tool):
 
 @test
 def many_pages(tool):
-    page = tool.explain("-", stdin=b"550 no such user here\n452 4.2.2 mailbox is over quota\n").decode()
-    parts = page.split("\n\n")
-    same([p.splitlines()[0].split() for p in parts], [["Cause", "user-unknown"], ["Cause", "mailbox-full"]],
-         "pages, a blank line between them")
+    replies = ["550 no such user here", "452 4.2.2 mailbox is over quota", "xyzzy " + "x" * 300]
+    page = tool.explain("-", stdin="\n\n".join(replies).encode(), status=NOT_SO).decode()
+    heads = [re.split(r"^(?:Reply|Cause) +", p, flags=re.M)[1:] for p in page.split("\n\n")]
+    same([(" ".join(reply.split()), cause.split()[0]) for reply, cause in heads],
+         [(replies[0], "user-unknown"), (replies[1], "mailbox-full"), (replies[2][:240], "unknown")],
+         "pages, a blank line between them, and none for a blank line")
+    same(tool.explain(replies[0]).split()[0], b"Cause", "a page for the one that was asked for")
 
 
 @test

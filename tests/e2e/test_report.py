@@ -157,6 +157,7 @@ def what_changed_in_the_second_half(tool):
     if before > 0.02 or not 0.45 < after < 0.55:
         raise AssertionError(f"google: {before} then {after}, want 0 then about a half")
     same(report["lists"], [{"list": "spamhaus-zen", "refusals": 250}], "block lists")
+    same(report["older"], 0, "older")
     page = tool.run("-", text="".join(lines)).stdout.decode()
     if not re.search(r"^google +more: 0\.\d % of attempts, then \d\d\.\d %$", page, re.M):
         raise AssertionError(page)
@@ -173,7 +174,28 @@ def since_leaves_out_what_is_older(tool):
     lines = [delivery(i, i, GOOGLE, SENT) for i in range(100)]
     same(tool.json(lines, "--since", "2026-11-20T10:01:00Z")["attempts"], 40, "a stamp")
     same(tool.json(lines, "--since", "2026-11-20 10:00:50")["attempts"], 50, "local time")
-    same(tool.json(lines, "--since", "2026-11-21")["attempts"], 0, "a later day")
+    nothing = tool.json(lines, "--since", "2026-11-21")
+    same((nothing["attempts"], nothing["older"]), (0, 100), "a later day")
+    page = tool.run("--since", "2026-11-21", "-", text="".join(lines)).stdout.decode()
+    same(page.splitlines()[:3], ["100 lines of 1 file", "100 older attempts left out", "0 attempts"], "a later day's page")
+
+
+@test
+def the_worst_stands_first(tool):
+    """Causes and lists come in another order than they are counted in."""
+    lines = []
+    for zone, times in (("zen.spamhaus.org", 2), ("bl.spamcop.net", 5), ("b.barracudacentral.org", 3)):
+        text = LISTED[2].replace("zen.spamhaus.org", zone)
+        lines += [delivery(i, len(lines) + i, OTHER, (*LISTED[:2], text)) for i in range(times)]
+    lines += [delivery(i, 100 + i, OTHER, NOBODY) for i in range(20)]
+    report = tool.json(lines)
+    same([(row["list"], row["refusals"]) for row in report["lists"]],
+         [("spamcop", 5), ("barracuda", 3), ("spamhaus-zen", 2)], "lists")
+    same([(row["cause"], row["failed"]) for row in report["causes"]],
+         [("user-unknown", 20), ("reputation-block", 10)], "causes")
+    page = tool.run("-", text="".join(lines)).stdout.decode()
+    found = re.findall(r"^(spamcop|barracuda|spamhaus-zen) ", page, re.M)
+    same(found, ["spamcop", "barracuda", "spamhaus-zen"], "lists on the page")
 
 
 @test

@@ -3,16 +3,12 @@
 
 usage: test_restart.py path/to/mailvane path/to/faulty.so [SCENARIO...]
 
-What must be counted is what `mailvane scan` counts of the same lines in one file, read once
-from its beginning to its end. ROUNDS=N sets how often random_kills kills; SEED=N its dice.
+bench.py says what must be counted. ROUNDS=N sets how often random_kills kills; SEED=N its dice.
 """
 
 import errno
-import gzip
-import http.client
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,142 +16,10 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import tap  # noqa: E402
-from tap import same, test  # noqa: E402
-from test_agent import Agent, Samples, until  # noqa: E402
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-LAB = os.path.join(HERE, "..", "data", "postfix", "main", "maillog.log")
-# What tells of the agent itself, and not of the log.
-OWN = ("process_", "mailvane_build", "mailvane_checkpoint", "mailvane_series", "mailvane_log_behind",
-       "mailvane_log_last", "mailvane_log_rotations", "mailvane_watch", "mailvane_scrape")
-
-
-def counts(samples):
-    """Every sample that is not 0, without the name of the log."""
-    found = {}
-    for name, labels, value in samples.rows:
-        if name.startswith(OWN) or not value:
-            continue
-        labels = dict(labels)
-        labels.pop("source", None)
-        key = (name, tuple(sorted(labels.items())))
-        found[key] = found.get(key, 0) + value
-    return found
-
-
-def differences(got, want):
-    keys = sorted(k for k in set(got) | set(want) if abs(got.get(k, 0) - want.get(k, 0)) > 1e-6)
-    return [f"{k}: got {got.get(k, 0)}, want {want.get(k, 0)}" for k in keys[:5]]
-
-
-class Bench:
-    """A log that is written, and an agent that reads it and may be killed."""
-
-    def __init__(self, binary, faulty, directory, extra=""):
-        self.binary, self.faulty, self.directory = binary, faulty, directory
-        self.log = os.path.join(directory, "log", "mail.log")
-        self.state = os.path.join(directory, "state", "state.db")
-        self.whole = os.path.join(directory, "whole.log")
-        self.config = (f"sources: [{{file: {self.log}}}]\nstate: {self.state}\n"
-                       f"sandbox: false\n{extra}\n")
-        os.makedirs(os.path.dirname(self.log))
-        os.makedirs(os.path.dirname(self.state))
-        with open(LAB, encoding="utf-8", errors="surrogateescape") as lab:
-            self.lines = lab.readlines()
-        self.at = 0
-        self.written = 0
-        self.agent = None
-        open(self.log, "ab").close()
-        open(self.whole, "ab").close()
-
-    # --- the log
-
-    def write(self, count):
-        """So many lines of the laboratory's log, which begins anew at its end."""
-        text = "".join(self.lines[(self.at + i) % len(self.lines)] for i in range(count))
-        self.at += count
-        self.written += count
-        data = text.encode("utf-8", "surrogateescape")
-        for path in (self.whole, self.log):
-            with open(path, "ab") as out:
-                out.write(data)
-
-    def shift(self, keep=40):
-        """mail.log.1 becomes mail.log.2, and so on."""
-        names = [f"{self.log}.{n}" for n in range(keep, 0, -1)]
-        for n, name in zip(range(keep, 0, -1), names):
-            for ending in ("", ".gz"):
-                if os.path.exists(name + ending):
-                    os.rename(name + ending, f"{self.log}.{n + 1}{ending}")
-
-    def rename(self):
-        self.shift()
-        os.rename(self.log, f"{self.log}.1")
-        open(self.log, "ab").close()
-
-    def copytruncate(self):
-        self.shift()
-        shutil.copy2(self.log, f"{self.log}.1")
-        os.truncate(self.log, 0)
-
-    def compress(self, number):
-        name = f"{self.log}.{number}"
-        if not os.path.exists(name):
-            return
-        with open(name, "rb") as plain, gzip.open(name + ".gz.tmp", "wb") as packed:
-            shutil.copyfileobj(plain, packed)
-        shutil.copystat(name, name + ".gz.tmp")
-        os.rename(name + ".gz.tmp", name + ".gz")
-        os.unlink(name)
-
-    # --- the agent
-
-    def start(self, *flags, inside=()):
-        self.agent = Agent(self.binary, self.directory, self.config, *flags, inside=inside)
-        return self.agent
-
-    def kill(self):
-        self.agent.stop(signal.SIGKILL)
-
-    def lines_counted(self):
-        return self.agent.scrape().sum("mailvane_log_lines_total")
-
-    def settle(self):
-        """Waits until all that was written is counted, and gives the samples of then."""
-        until(lambda: self.lines_counted() >= self.written, f"{self.written} lines")
-        self.agent.scrape()
-        return self.agent.scrape()
-
-    def truth(self):
-        found = subprocess.run([self.binary, "scan", self.whole], capture_output=True, check=True)
-        return Samples(found.stdout.decode())
-
-    def check(self, what):
-        samples = self.settle()
-        wrong = differences(counts(samples), counts(self.truth()))
-        same(wrong, [], what)
-        return samples
-
-    def close(self):
-        if self.agent:
-            self.agent.kill()
-
-
-def scenario(function):
-    """A test with a bench of its own."""
-
-    def run(subject):
-        with tempfile.TemporaryDirectory(prefix="mailvane-restart.") as directory:
-            bench = Bench(*subject, directory)
-            try:
-                function(bench)
-            finally:
-                bench.close()
-
-    run.__name__ = function.__name__
-    return test(run)
+import tap
+from bench import LAB, Scraper, scenario
+from tap import same
+from test_agent import Agent, until
 
 
 # --- restarts --------------------------------------------------------------------------
@@ -181,6 +45,29 @@ def killed_at_once(bench):
     bench.settle()
     bench.kill()
     bench.start()
+    bench.check("after")
+
+
+def saved_offset(bench):
+    """How far the log was read, by the state file of an agent that runs."""
+    with sqlite3.connect(f"file:{bench.state}?mode=ro", uri=True) as db:
+        rows = db.execute("SELECT max(offset) FROM file").fetchone()
+    return rows[0] or 0
+
+
+@scenario
+def killed_soon_after_every_start(bench):
+    """What was read is saved soon: such an agent gets on, and does not read the same for ever."""
+    soon = []
+    for _ in range(5):
+        bench.write(50)
+        begun = time.monotonic()
+        bench.start("--from-start")
+        until(lambda: saved_offset(bench) == os.path.getsize(bench.log), "saved")
+        soon.append(time.monotonic() - begun)
+        bench.kill()
+    same(min(soon) < 1.5, True, f"saved within 1.5 s of a start, once of {soon}")
+    bench.start("--from-start")
     bench.check("after")
 
 
@@ -290,31 +177,6 @@ def random_kills(bench):
         bench.check(f"round {number + 1} of {rounds}")
 
 
-class Scraper:
-    """One that remembers what it was shown, as Prometheus does."""
-
-    def __init__(self):
-        self.last = {}
-        self.first = True
-
-    def scrape(self, bench):
-        client = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=60)
-        client.request("GET", "/metrics", headers={"User-Agent": "Prometheus/2.42.0"})
-        samples = Samples(client.getresponse().read().decode("utf-8"))
-        client.close()
-        now = {(n, tuple(sorted(labels.items()))): value for n, labels, value in samples.rows
-               if n.endswith(("_total", "_count", "_bucket", "_sum")) and not n.startswith("process_")}
-        resets = [f"{k}: {self.last[k]} then {v}" for k, v in now.items() if v < self.last.get(k, 0)]
-        same(resets[:5], [], "counters that went back")
-        gone = [k for k in self.last if k not in now]
-        same(gone[:5], [], "counters that are gone")
-        born = [f"{k}: {v}" for k, v in now.items() if k not in self.last and v]
-        if not self.first:
-            same(born[:5], [], "counters that were born with a value")
-        self.first = False
-        self.last = now
-
-
 @scenario
 def scraper_sees_no_reset(bench):
     """Whatever happens to the agent: no counter goes back, and each begins at 0."""
@@ -336,10 +198,30 @@ def scraper_sees_no_reset(bench):
     bench.check("at the end")
 
 
+@scenario
+def clock_set_back_between_two_looks(bench):
+    """Rotated thrice unseen, with the times of an hour ago: the names tell that they are newer."""
+    bench.start()
+    bench.write(200)
+    bench.settle()
+    bench.agent.process.send_signal(signal.SIGSTOP)
+    for _ in range(3):
+        bench.write(50)
+        past = time.time() - 3600
+        os.utime(bench.log, (past, past))
+        bench.rename()
+    bench.write(50)
+    bench.agent.process.send_signal(signal.SIGCONT)
+    bench.check("after")
+
+
 # --- the state file -----------------------------------------------------------------------
+
+MOVED = r"state\.db: is damaged; it was moved to .*corrupt"
 
 
 def corrupt(bench, change, says, aside=True):
+    """Says it, counts it, keeps what was there, and goes on counting."""
     bench.start()
     bench.write(200)
     bench.settle()
@@ -349,6 +231,7 @@ def corrupt(bench, change, says, aside=True):
     bench.agent.wait_said(says)
     copies = [n for n in os.listdir(os.path.dirname(bench.state)) if ".corrupt-" in n]
     same(bool(copies), aside, "a copy set aside")
+    same(bench.agent.scrape().sum("mailvane_checkpoint_failures_total"), 1, "failures")
     before = bench.lines_counted()
     bench.write(100)
     until(lambda: bench.lines_counted() == before + 100, "the lines since")
@@ -362,13 +245,13 @@ def state_of_garbage(bench):
         with open(path, "wb") as out:
             out.write(b"\0garbage" * 4000)
 
-    corrupt(bench, garbage, r"state\.db: is damaged; it was moved to .*corrupt")
+    corrupt(bench, garbage, MOVED)
 
 
 @scenario
 def state_cut_short(bench):
     corrupt(bench, lambda path: os.truncate(path, os.path.getsize(path) // 2),
-            r"state\.db: is damaged; it was moved to .*corrupt")
+            MOVED)
 
 
 @scenario
@@ -379,7 +262,7 @@ def state_with_a_hole(bench):
         with sqlite3.connect(path) as db:
             db.execute("DELETE FROM chunk WHERE place % 2 = 0")
 
-    corrupt(bench, hole, r"state\.db: is damaged; it was moved to .*corrupt")
+    corrupt(bench, hole, MOVED)
 
 
 @scenario
@@ -390,7 +273,7 @@ def state_with_impossible_counters(bench):
         with sqlite3.connect(path) as db:
             db.execute("UPDATE chunk SET bytes = randomblob(length(bytes))")
 
-    corrupt(bench, noise, r"state\.db: is damaged; it was moved to .*corrupt")
+    corrupt(bench, noise, MOVED)
 
 
 @scenario
@@ -404,7 +287,6 @@ def state_of_a_newer_version(bench):
     corrupt(bench, newer, r"is of a newer version of mailvane", aside=False)
     with sqlite3.connect(bench.state) as db:
         same(db.execute("PRAGMA user_version").fetchone()[0], 99, "version")
-    same(bench.agent.scrape().sum("mailvane_checkpoint_failures_total"), 1, "failures")
 
 
 @scenario
@@ -418,12 +300,60 @@ def state_of_somebody_else(bench):
 
 
 @scenario
+def state_path_mistyped(bench):
+    """What never was a state file is left as it is, byte for byte."""
+    with open(bench.state, "w", encoding="ascii") as out:
+        out.write("dear diary")
+    bench.start()
+    bench.agent.wait_said(r"is no state file of mailvane")
+    bench.write(100)
+    bench.check("nothing kept, all counted")
+    with open(bench.state, encoding="ascii") as text:
+        same(text.read(), "dear diary", "somebody's file")
+    same([n for n in os.listdir(os.path.dirname(bench.state)) if "corrupt" in n], [], "moved")
+
+
+@scenario
 def state_in_no_directory(bench):
     os.rmdir(os.path.dirname(bench.state))
     bench.start()
     bench.agent.wait_said(r"the state is not saved: .*; counting goes on")
     bench.write(100)
     until(lambda: bench.lines_counted() == 100, "100 lines")
+
+
+@scenario
+def state_behind_a_link(bench):
+    """/var or /var/lib may be a symbolic link."""
+    real = os.path.join(bench.directory, "elsewhere")
+    os.rename(os.path.dirname(bench.state), real)
+    os.symlink(real, os.path.dirname(bench.state))
+    bench.start()
+    bench.write(200)
+    bench.settle()
+    bench.kill()
+    bench.write(100)
+    bench.start()
+    bench.check("after")
+
+
+@scenario
+def start_that_failed(bench):
+    """One source is refused: the places of the others are not forgotten by that."""
+    bench.start()
+    bench.write(200)
+    bench.settle()
+    same(bench.agent.stop(), 0, "exit status")
+    bench.write(100)
+    config = os.path.join(bench.directory, "bad.yml")
+    with open(config, "w", encoding="utf-8") as out:
+        out.write(bench.config.replace("sources: [", f"sources: [{{file: {bench.directory}/}}, ")
+                  + '\nweb: { listen: ["127.0.0.1:0"] }\n')
+    failed = subprocess.run([bench.binary, "--config.file", config], capture_output=True,
+                            text=True, timeout=60, check=False)
+    same(failed.returncode, 3, f"exit status of a bad start: {failed.stderr[-300:]}")
+    bench.start()
+    bench.check("after")
 
 
 @scenario

@@ -349,6 +349,17 @@ def standard_input(tool):
 
 
 @test
+def compressed_standard_input(tool):
+    """A pipe cannot be handed to a tool from its beginning: it is refused, and not read as lines."""
+    packed = gzip.compress(log_bytes("queue"))
+    for command in ("scan", "events", "report"):
+        done = tool.run(command, "-", stdin=packed)
+        same((done.returncode, done.stderr.decode().splitlines()[0]),
+             (WORLD, "mailvane: stdin: is compressed; let `gzip -dc` read it first"), command)
+    same(tool.run("report", "-", stdin=packed).stdout, b"", "no report of nothing")
+
+
+@test
 def last_line_and_line_ends(tool):
     line = delivery_line(1, "a.example")
     for name, content in (

@@ -3,18 +3,13 @@
  * log; no line may lead out of its own bytes, and the two families of deliveries
  * hold the same sums whatever the domains are.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include "mailvane/base/bug.h"
+#include "clear.h"
+#include "input.h"
 #include "mailvane/base/number.h"
 #include "mailvane/expose/text.h"
 #include "mailvane/format/format.h"
 #include "mailvane/line/lines.h"
 #include "mailvane/metric/record.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define REFERENCE INT64_C(1798711200) /* 2026-12-31T10:00:00Z */
 
@@ -27,20 +22,34 @@ struct run {
     uint64_t first;
 };
 
-static void run_init(struct run *run)
+static struct run run;
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     /* Few places, so that folding is met. */
     const struct metrics_options options = {.domains = 3, .sending_ips = 2, .codes = 4, .seed = 1};
-    *run = (struct run){.formats = format_set_new(1), .metrics = metrics_new(&options)};
-    run->recorder = recorder_new(run->metrics);
-    envelope_parser_init(&run->envelopes, REFERENCE);
+    (void)argc;
+    (void)argv;
+    run = (struct run){.formats = format_set_new(1), .metrics = metrics_new(&options)};
+    return 0;
 }
 
-static void run_release(struct run *run)
+static struct slice nothing(struct image_reader *reader, const char *name)
 {
-    recorder_free(run->recorder);
-    metrics_free(run->metrics);
-    format_set_free(run->formats);
+    (void)reader;
+    (void)name;
+    return SLICE_NONE;
+}
+
+/* Everything as it was made: an input must not depend on those before it. */
+static void run_begin(void)
+{
+    struct image_reader none = {.get = nothing};
+    format_set_load(run.formats, &none);
+    metrics_clear(run.metrics);
+    run.recorder = recorder_new(run.metrics);
+    run.deliveries = run.first = 0;
+    envelope_parser_init(&run.envelopes, REFERENCE);
 }
 
 /* Within the line, or in the format's own state: then all of it is readable. */
@@ -97,28 +106,32 @@ static void check_event(const struct event *event, struct slice line)
 /* What the cmd floor fills in. */
 static void attribute(struct event *event)
 {
-    if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE)
-        event->delivery.provider = event->delivery.local ? SLICE("local") : SLICE("other");
-    else if (event->kind == EVENT_TLS)
+    struct delivery *d = &event->delivery;
+    if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE) {
+        d->provider = d->local ? SLICE("local") : SLICE("other");
+        d->cause = d->owner = SLICE("unknown");
+        d->list = d->code == 554 ? SLICE("a list") : SLICE_NONE;
+    } else if (event->kind == EVENT_TLS) {
         event->tls.provider = SLICE("other");
+    }
 }
 
-static void count_line(struct run *run, struct slice line)
+static void count_line(struct slice line)
 {
     struct envelope env;
     struct event event;
     enum format_id format;
     memset(&event, 0xa5, sizeof(event));
-    envelope_parse(&run->envelopes, line, &env);
-    enum outcome outcome = format_set_parse(run->formats, FORMAT_AUTO, &env, &event, &format);
+    envelope_parse(&run.envelopes, line, &env);
+    enum outcome outcome = format_set_parse(run.formats, FORMAT_AUTO, &env, &event, &format);
     bug_if(outcome >= OUTCOME_COUNT || format > FORMAT_COUNT);
     if (outcome != OUTCOME_EVENT)
         return;
     check_event(&event, line);
     attribute(&event);
-    record_event(run->recorder, &event);
-    run->deliveries += event.kind == EVENT_DELIVERY;
-    run->first += event.kind == EVENT_DELIVERY && event.delivery.first;
+    record_event(run.recorder, &event);
+    run.deliveries += event.kind == EVENT_DELIVERY;
+    run.first += event.kind == EVENT_DELIVERY && event.delivery.first;
 }
 
 static uint64_t sum_of(const struct metrics *m, enum metric id)
@@ -129,11 +142,11 @@ static uint64_t sum_of(const struct metrics *m, enum metric id)
     return sum;
 }
 
-static void check_sums(const struct run *run)
+static void check_sums(void)
 {
-    bug_if(sum_of(run->metrics, METRIC_DELIVERIES) != run->deliveries);
-    bug_if(sum_of(run->metrics, METRIC_DOMAIN_DELIVERIES) != run->deliveries);
-    bug_if(sum_of(run->metrics, METRIC_FIRST_ATTEMPTS) != run->first);
+    bug_if(sum_of(run.metrics, METRIC_DELIVERIES) != run.deliveries);
+    bug_if(sum_of(run.metrics, METRIC_DOMAIN_DELIVERIES) != run.deliveries);
+    bug_if(sum_of(run.metrics, METRIC_FIRST_ATTEMPTS) != run.first);
 }
 
 /* No label value breaks a line of the page. */
@@ -150,24 +163,21 @@ static void check_page(const struct metrics *metrics)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct slice block = slice_of((const char *)data, size), line;
-    struct run run;
+    struct slice block = input_of(data, size), line;
     unsigned number = 0;
-    run_init(&run);
+    run_begin();
     while (lines_next(&block, &line)) {
-        /* A buffer of its own, so that the sanitizer sees a read behind the line. */
-        char *copy = must_calloc(line.len, 1);
-        memcpy(copy, line.ptr, line.len);
-        count_line(&run, slice_of(copy, line.len));
-        free(copy);
+        struct slice copy = copy_of(line);
+        count_line(copy);
+        copy_free(copy);
         /* A scrape now and then; at the beginning of time, when no domain has been silent. */
         if (++number % 8 == 0)
             metrics_settle(run.metrics, 0, false);
     }
-    check_sums(&run);
+    check_sums();
     metrics_settle(run.metrics, 0, true);
-    check_sums(&run);
+    check_sums();
     check_page(run.metrics);
-    run_release(&run);
+    recorder_free(run.recorder);
     return 0;
 }

@@ -21,6 +21,7 @@ static const char *const replies[] = {
     "sorry, no mailbox here by that name (#5.1.1) id 4F2C41A2B9D-550-7",
     "450 4.2.0 Greylisted, try again in 279 seconds, or in 5 minutes",
     "451 wait 451 seconds, 4 hours or 10 days",
+    "450 in 300 sec@example.com, 20 day12345678 or 7 min.a1b2c3d4e5",
     "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (S77719) "
     "[B1.eop.example.com]",
 };
@@ -105,6 +106,10 @@ static void test_pairs(void **state)
         {"a short number", "550 gone 12", "550 gone 13", false},
         {"another span of time", "450 wait 79 seconds", "450 wait 8 seconds", true},
         {"a span that may be a code", "450 wait 79 seconds", "450 wait 450 seconds", false},
+        {"a unit that is half an address", "450 in 300 sec@a.example ok",
+         "450 in 8 foo@a.example ok", false},
+        {"a unit that is half an id", "450 in 300 day12345678 ok", "450 in 8 day12345678 ok",
+         false},
         {"a number of nothing", "450 wait 79 times", "450 wait 8 times", false},
         {"another host of ours", "connect to a.example[192.0.2.1]:25: Connection refused",
          "connect to mx2.b.example[198.51.100.7]:25: Connection refused", true},

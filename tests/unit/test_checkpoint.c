@@ -390,6 +390,46 @@ static void test_left_alone(void **state)
     checkpoint_close(c);
 }
 
+/* A name written by mistake: what never was a state file is not moved, damaged or not. */
+static void test_never_ours(void **state)
+{
+    struct error err = {.text = ""};
+    struct stat st;
+    (void)state;
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("dear diary", file);
+    fclose(file);
+    /* The second time there is a lock, and still nobody has said that it is ours. */
+    for (unsigned i = 0; i < 2; i++)
+        expect_refused("a text", "is no state file of mailvane");
+    assert_int_equal(checkpoint_inspect(path, &err), -1);
+    assert_int_equal(names_with(".corrupt-"), 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, 10);
+}
+
+/* Without SQLite's help; the lock tells a damaged one from somebody else's. */
+static void test_inspect(void **state)
+{
+    struct error err = {.text = ""};
+    (void)state;
+    assert_int_equal(checkpoint_inspect(path, &err), 0);
+    save_one("a", 9000, 1);
+    assert_int_equal(checkpoint_inspect(path, &err), 0);
+    struct checkpoint *c = open_it();
+    assert_int_equal(checkpoint_inspect(path, &err), 0);
+    checkpoint_close(c);
+    overwrite("no database any more", 20, 0);
+    assert_int_equal(checkpoint_inspect(path, &err), -1);
+    assert_non_null(strstr(err.text, "is damaged"));
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(checkpoint_inspect(path, &err), -1);
+    assert_non_null(strstr(err.text, "is no regular file"));
+    rmdir(path);
+}
+
 static void test_no_directory(void **state)
 {
     (void)state;
@@ -435,6 +475,8 @@ int main(void)
         CASE(test_damage),
         CASE(test_torn),
         CASE(test_left_alone),
+        CASE(test_never_ours),
+        CASE(test_inspect),
         CASE(test_no_directory),
         CASE(test_discard),
     };

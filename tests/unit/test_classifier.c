@@ -445,7 +445,7 @@ static void test_users_rules_win(void **state)
     assert_int_equal(info.line, 2);
     expect_cause("still built in", judge(c, "452 4.2.2 mailbox is over quota"), CAUSE_MAILBOX_FULL);
     verdict = judge(c, "452 4.2.2 mailbox is over quota");
-    assert_string_equal(classifier_rule(c, verdict.rule).file, "data/causes.rules");
+    assert_string_equal(classifier_rule(c, verdict.rule).file, "built-in causes.rules");
     classifier_free(c);
 }
 

@@ -80,6 +80,8 @@ static const struct row rows[] = {
     /* Dates that are none, and text that only looks like an envelope. */
     {"empty", "", NONE, "", ""},
     {"a sentence", "the quick brown fox", NONE, "", "the quick brown fox"},
+    {"no blank behind the stamp", "Nov 22 03:27:15x mx1 postfix/smtp[101]: " TEXT, NONE, "",
+     "Nov 22 03:27:15x mx1 postfix/smtp[101]: " TEXT},
     {"a host is no tag", "Nov 22 03:27:15 mx1 hello world", NOV_22_03_27, "", "mx1 hello world"},
 };
 

@@ -76,6 +76,25 @@ static void test_births(void **state)
     metrics_free(m);
 }
 
+/* What an exposition decides is told, so that it is saved before it is shown. */
+static void test_decisions_are_told(void **state)
+{
+    struct metrics *m = new_metrics(2);
+    (void)state;
+    metrics_settle(m, NOW, false);
+    expect_int("nothing", "decided", metrics_settle(m, NOW, false), false);
+    for (unsigned i = 0; i < 3; i++) {
+        char name[16];
+        struct slice domain =
+            slice_of(name, (size_t)snprintf(name, sizeof(name), "d%u.example", i));
+        uint16_t number = metrics_domain(m, domain, metrics_expect_domain(m, domain));
+        metrics_add(m, METRIC_DOMAIN_DELIVERIES, (struct series_key){{number}}, 1);
+    }
+    expect_int("shown and folded", "decided", metrics_settle(m, NOW, false), true);
+    expect_int("nothing since", "decided", metrics_settle(m, NOW, false), false);
+    metrics_free(m);
+}
+
 /* Counters without labels are there from the start. */
 static void test_born(void **state)
 {
@@ -277,11 +296,17 @@ static void test_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counting),    cmocka_unit_test(test_born),
-        cmocka_unit_test(test_births),      cmocka_unit_test(test_handles_stay),
-        cmocka_unit_test(test_limits_fold), cmocka_unit_test(test_folding_is_reported),
-        cmocka_unit_test(test_domains_sum), cmocka_unit_test(test_monotonic),
-        cmocka_unit_test(test_no_domain),   cmocka_unit_test(test_histogram),
+        cmocka_unit_test(test_counting),
+        cmocka_unit_test(test_born),
+        cmocka_unit_test(test_births),
+        cmocka_unit_test(test_decisions_are_told),
+        cmocka_unit_test(test_handles_stay),
+        cmocka_unit_test(test_limits_fold),
+        cmocka_unit_test(test_folding_is_reported),
+        cmocka_unit_test(test_domains_sum),
+        cmocka_unit_test(test_monotonic),
+        cmocka_unit_test(test_no_domain),
+        cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,8 @@ static void test_spans_of_time(void **state)
     static const struct text_row rows[] = {
         {"seconds", "450 greylisted, wait 79 seconds", "greylisted, wait # seconds"},
         {"one of four", "450 in 5 minutes, 1 hour or 30 days", "in # minutes, # hour or # days"},
+        {"a unit that is half an address", "450 in 79 sec@a.example", "in 79 @"},
+        {"a unit and a full stop", "450 wait 79 seconds.", "wait # seconds."},
         {"no unit", "450 wait 79 times", "wait 79 times"},
         {"a sign between", "450 wait 79, seconds", "wait 79, seconds"},
         {"the code again", "451 wait 451 seconds", "wait seconds"},

@@ -288,6 +288,9 @@ static void test_value_of_a_refused_pattern(void **state)
     struct error err;
     assert_null(rules_new("m", SLICE("policy /abc)def/"), true, &err));
     assert_non_null(strstr(err.text, "m:1:12: \")def\" is no pattern: "));
+    /* Where nothing is left it is the whole one. */
+    assert_null(rules_new("m", SLICE("policy /abc(def/"), true, &err));
+    assert_non_null(strstr(err.text, "m:1:16: \"/abc(def/\" is no pattern: "));
 }
 
 /* The text of a file that is shipped was tried before: it is not compiled to be read. */

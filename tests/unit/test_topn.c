@@ -17,10 +17,8 @@ static unsigned count_marks(const struct topn *topn, enum topn_mark mark)
     return count;
 }
 
-static uint16_t touch(struct topn *topn, const char *name, int64_t now)
+static uint16_t touch(struct topn *topn, const char *name)
 {
-    /* As if the last exposition had been then. */
-    topn->now = now;
     uint16_t number = topn_touch(topn, slice_str(name), topn_expect(topn, slice_str(name)));
     if (number == 0) {
         topn_prune(topn);
@@ -31,10 +29,10 @@ static uint16_t touch(struct topn *topn, const char *name, int64_t now)
     return number;
 }
 
-static void touch_many(struct topn *topn, const char *name, unsigned times, int64_t now)
+static void touch_many(struct topn *topn, const char *name, unsigned times)
 {
     while (times--)
-        assert_int_not_equal(touch(topn, name, now), 0);
+        assert_int_not_equal(touch(topn, name), 0);
 }
 
 static void settle(struct topn *topn, int64_t now, bool final)
@@ -70,10 +68,10 @@ static void test_busiest_survive(void **state)
     topn_init(&topn, LIMIT, 7);
     for (unsigned i = 0; i < 1000000; i++) {
         snprintf(name, sizeof(name), "once%u.example", i);
-        assert_int_not_equal(touch(&topn, name, NOW), 0);
+        assert_int_not_equal(touch(&topn, name), 0);
         if (i % 4 == 0) {
             snprintf(name, sizeof(name), "busy%u.example", i / 4 % BUSY);
-            assert_int_not_equal(touch(&topn, name, NOW), 0);
+            assert_int_not_equal(touch(&topn, name), 0);
         }
         assert_true(topn.dict.count <= 4 * LIMIT + 2);
     }
@@ -96,7 +94,7 @@ static void test_never_more_than_limit(void **state)
     topn_init(&topn, LIMIT, 7);
     for (unsigned i = 0; i < 3000; i++) {
         snprintf(name, sizeof(name), "d%u.example", i % 700);
-        touch(&topn, name, NOW + i);
+        touch(&topn, name);
         settle(&topn, NOW + i, i % 17 == 0);
         assert_true(shown_count(&topn) <= LIMIT);
         assert_int_equal(shown_count(&topn), topn.shown);
@@ -111,21 +109,21 @@ static void test_sticky(void **state)
     struct topn topn;
     (void)state;
     topn_init(&topn, LIMIT, 7);
-    touch_many(&topn, "a", 10, NOW);
-    touch_many(&topn, "b", 10, NOW);
-    touch_many(&topn, "c", 10, NOW);
-    touch_many(&topn, "d", 10, NOW);
+    touch_many(&topn, "a", 10);
+    touch_many(&topn, "b", 10);
+    touch_many(&topn, "c", 10);
+    touch_many(&topn, "d", 10);
     settle(&topn, NOW, true);
     assert_int_equal(shown_count(&topn), LIMIT);
-    touch_many(&topn, "newcomer", 100000, NOW + 60);
+    touch_many(&topn, "newcomer", 100000);
     settle(&topn, NOW + 60, false);
     assert_false(is_shown(&topn, "newcomer"));
     settle(&topn, NOW + TOPN_SILENCE, false);
     assert_true(is_shown(&topn, "a") && is_shown(&topn, "d"));
     assert_false(is_shown(&topn, "newcomer"));
     /* One of the four was heard of in the meantime: the others may go. */
-    touch(&topn, "b", NOW + TOPN_SILENCE);
-    touch_many(&topn, "newcomer", 10, NOW + TOPN_SILENCE);
+    touch(&topn, "b");
+    touch_many(&topn, "newcomer", 10);
     topn_settle(&topn, NOW + TOPN_SILENCE + 1, false);
     assert_true(count_marks(&topn, TOPN_DROP) >= 1);
     topn_forget(&topn);
@@ -140,9 +138,9 @@ static void test_silence_alone_retires_nobody(void **state)
     struct topn topn;
     (void)state;
     topn_init(&topn, 10, 7);
-    touch_many(&topn, "a", 10, NOW);
+    touch_many(&topn, "a", 10);
     settle(&topn, NOW, false);
-    touch_many(&topn, "b", 1, NOW + 100 * TOPN_SILENCE);
+    touch_many(&topn, "b", 1);
     settle(&topn, NOW + 100 * TOPN_SILENCE, false);
     assert_true(is_shown(&topn, "a"));
     topn_release(&topn);
@@ -156,10 +154,10 @@ static void test_second_half_must_be_earned(void **state)
     char name[32];
     (void)state;
     topn_init(&topn, LIMIT, 7);
-    touch_many(&topn, "big", 1000, NOW);
+    touch_many(&topn, "big", 1000);
     for (unsigned i = 0; i < 30; i++) {
         snprintf(name, sizeof(name), "small%u", i);
-        touch(&topn, name, NOW);
+        touch(&topn, name);
     }
     topn_settle(&topn, NOW, false);
     assert_int_equal(shown_count(&topn), LIMIT / 2);
@@ -167,7 +165,7 @@ static void test_second_half_must_be_earned(void **state)
     assert_int_equal(count_marks(&topn, TOPN_FOLD), 31 - LIMIT / 2);
     topn_forget(&topn);
     /* "new" has a tenth of what was seen. */
-    touch_many(&topn, "new", 200, NOW);
+    touch_many(&topn, "new", 200);
     settle(&topn, NOW, false);
     assert_true(is_shown(&topn, "new"));
     assert_int_equal(shown_count(&topn), LIMIT / 2 + 1);
@@ -184,7 +182,7 @@ static void test_final_fills_all(void **state)
     topn_init(&topn, LIMIT, 7);
     for (unsigned i = 0; i < 25; i++) {
         snprintf(name, sizeof(name), "d%u", i);
-        touch_many(&topn, name, i + 1, NOW);
+        touch_many(&topn, name, i + 1);
     }
     settle(&topn, NOW, true);
     assert_int_equal(shown_count(&topn), LIMIT);
@@ -192,6 +190,49 @@ static void test_final_fills_all(void **state)
         snprintf(name, sizeof(name), "d%u", i);
         expect_int(name, "is shown", is_shown(&topn, name), i >= 15);
     }
+    topn_release(&topn);
+}
+
+/* Four names that have all places, and a fifth that waits for one. */
+static void take_all_places(struct topn *topn)
+{
+    topn_init(topn, 4, 7);
+    for (const char *name = "a\0b\0c\0d\0"; *name; name += 2)
+        touch_many(topn, name, 10);
+    settle(topn, NOW, true);
+    touch_many(topn, "waits", 30);
+}
+
+/* Seen while nobody asked for an exposition is not silent, however long that was. */
+static void test_seen_between_expositions(void **state)
+{
+    struct topn topn;
+    (void)state;
+    take_all_places(&topn);
+    for (const char *name = "a\0b\0c\0"; *name; name += 2)
+        touch(&topn, name);
+    settle(&topn, NOW + 10 * TOPN_SILENCE, false);
+    assert_true(is_shown(&topn, "a") && is_shown(&topn, "b") && is_shown(&topn, "c"));
+    assert_false(is_shown(&topn, "d"));
+    assert_true(is_shown(&topn, "waits"));
+    topn_release(&topn);
+}
+
+/* Seen by a clock that was wrong for a while, and put right: nobody is older for that. */
+static void test_clock_put_back_and_right(void **state)
+{
+    struct topn topn;
+    (void)state;
+    take_all_places(&topn);
+    for (int i = 0; i < 2; i++) {
+        settle(&topn, NOW - 50 * TOPN_SILENCE + i, false);
+        for (const char *name = "a\0b\0c\0d\0"; *name; name += 2)
+            touch(&topn, name);
+    }
+    settle(&topn, NOW - 50 * TOPN_SILENCE + 2, false);
+    settle(&topn, NOW + 1, false);
+    expect_int("shown", "names", shown_count(&topn), 4);
+    assert_false(is_shown(&topn, "waits"));
     topn_release(&topn);
 }
 
@@ -203,9 +244,9 @@ static void test_smallest_limit(void **state)
     topn_init(&topn, 1, 7);
     for (unsigned i = 0; i < 100; i++) {
         snprintf(name, sizeof(name), "d%u", i);
-        assert_int_not_equal(touch(&topn, name, NOW), 0);
+        assert_int_not_equal(touch(&topn, name), 0);
     }
-    touch_many(&topn, "busy", 20, NOW);
+    touch_many(&topn, "busy", 20);
     settle(&topn, NOW, true);
     assert_true(is_shown(&topn, "busy"));
     assert_int_equal(shown_count(&topn), 1);
@@ -218,11 +259,11 @@ static void test_odd_times(void **state)
     struct topn topn;
     (void)state;
     topn_init(&topn, 1, 7);
-    touch(&topn, "a", INT64_MIN);
+    touch(&topn, "a");
     settle(&topn, INT64_MIN, false);
-    touch(&topn, "a", NOW);
+    touch(&topn, "a");
     settle(&topn, INT64_MAX - 1, false);
-    touch(&topn, "a", 5);
+    touch(&topn, "a");
     settle(&topn, NOW, true);
     assert_true(shown_count(&topn) <= 1);
     topn_release(&topn);
@@ -237,6 +278,8 @@ int main(void)
         cmocka_unit_test(test_silence_alone_retires_nobody),
         cmocka_unit_test(test_second_half_must_be_earned),
         cmocka_unit_test(test_final_fills_all),
+        cmocka_unit_test(test_seen_between_expositions),
+        cmocka_unit_test(test_clock_put_back_and_right),
         cmocka_unit_test(test_smallest_limit),
         cmocka_unit_test(test_odd_times),
     };

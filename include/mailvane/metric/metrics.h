@@ -145,9 +145,12 @@ void series_observe(const struct metrics *m, enum metric id, union series_value 
 
 /*
  * To be called before an exposition: settles which domains are shown (topn.h) and
- * writes the mailvane_series* metrics.
+ * writes the mailvane_series* metrics. True where something was decided or counted that
+ * reading the same lines again would not bring about: it has to be saved before it is shown.
  */
-void metrics_settle(struct metrics *m, int64_t now, bool final);
+bool metrics_settle(struct metrics *m, int64_t now, bool final);
+/* The part of it that counts what was folded; to be called before metrics_save, too. */
+void metrics_tell_limits(struct metrics *m);
 
 /*
  * Series born so far, of all metrics. Each has the number of its birth, so that whoever

@@ -10,7 +10,8 @@
  *
  * topn_settle decides at each exposition which names are shown from now on. A
  * shown name keeps its place; it is retired only when all places are taken and it
- * has been silent for TOPN_SILENCE seconds. The first half of the places is free
+ * has been silent for TOPN_SILENCE seconds, by the clock of the expositions and not of
+ * the log; nobody is older for a clock that is put back. The first half of the places is free
  * for all; of the rest a name gets one if its share of what was seen is at least
  * 1/limit, so that a burst of one-off names cannot take them. The last exposition
  * of a whole file (`final`) has no later to save places for, and fills them all.
@@ -36,7 +37,8 @@ enum topn_mark {
 struct topn_slot {
     uint32_t seen; /* halved at each prune: the recent counts more */
     bool shown;
-    int64_t last; /* the exposition before it was seen last, seconds */
+    bool fresh;   /* seen since the last exposition */
+    int64_t last; /* the exposition after it was seen last, seconds */
 };
 
 struct topn {
@@ -47,7 +49,6 @@ struct topn {
     uint32_t limit;          /* names shown at most */
     uint32_t shown;
     uint64_t seen; /* by all names; halved with them */
-    int64_t now;   /* of the last exposition: silence is measured in its clock, not the log's */
 };
 
 /* limit from 1 to TOPN_LIMIT_MAX. */

@@ -15,8 +15,9 @@
  * commit are written, so that a save costs by what has changed. Nothing is written where
  * nothing has.
  *
- * One process has a state file at a time; FILE.lock says so. A file that is damaged is moved
- * aside as FILE.corrupt-TIME, never deleted. A file of a newer version is left alone.
+ * One process has a state file at a time; FILE.lock says so. A state file that is damaged is
+ * moved aside as FILE.corrupt-TIME, never deleted. A file of a newer version is left alone, and
+ * so is what is no state file: FILE.lock tells that a damaged one was.
  * The file can be read by its owner only: it holds recipient domains and hashes of addresses.
  */
 #ifndef MAILVANE_SOURCE_CHECKPOINT_H
@@ -42,10 +43,15 @@ struct checkpoint *checkpoint_open(const char *path, const struct logger *log, s
 /* Ends a save that was begun and not committed as if it had not been. */
 void checkpoint_close(struct checkpoint *c);
 
+/* Could it be opened, as far as its first bytes tell? -1 with a sentence. Changes nothing. */
+int checkpoint_inspect(const char *path, struct error *err);
+
 /* Of all hashes that are kept in the file: drawn once, when it was made. */
 uint64_t checkpoint_seed(const struct checkpoint *c);
 /* Was nothing ever saved? */
 bool checkpoint_is_new(const struct checkpoint *c);
+/* Was a damaged file moved aside? */
+bool checkpoint_was_damaged(const struct checkpoint *c);
 /* What was saved last, before anything is saved anew. */
 struct image_reader *checkpoint_reader(struct checkpoint *c);
 int checkpoint_files(struct checkpoint *c, struct follow_rows *out, struct error *err);

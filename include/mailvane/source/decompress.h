@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "mailvane/base/error.h"
+#include "mailvane/base/slice.h"
 
 struct decompress {
     int fd;           /* read the plain bytes here */
@@ -22,6 +23,9 @@ struct decompress {
  * owned by *out from then on, also where it fails.
  */
 int decompress_open(struct decompress *out, const char *path, int fd, struct error *err);
+
+/* The tool that reads what begins with these bytes; NULL where they are plain text. */
+const char *decompress_tool(struct slice head);
 
 /* Do the first bytes say that there is a tool for it? */
 bool decompress_knows(int fd);

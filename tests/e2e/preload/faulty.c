@@ -1,12 +1,14 @@
 /*
  * A disk that fails, for LD_PRELOAD: while the file $FAULTY_WHEN exists, writing to a file
- * whose path holds $FAULTY_PATH fails with the error whose number that file holds.
+ * whose path holds $FAULTY_PATH fails with the error whose number that file holds. With
+ * $FAULTY_UNBORN the file system does not know when a file was made.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -48,3 +50,15 @@ FAULTY(ssize_t, pwrite, (int fd, const void *bytes, size_t len, off_t at), (fd, 
 FAULTY(ssize_t, write, (int fd, const void *bytes, size_t len), (fd, bytes, len))
 FAULTY(int, fsync, (int fd), (fd))
 FAULTY(int, fdatasync, (int fd), (fd))
+
+int statx(int dirfd, const char *restrict path, int flags, unsigned mask,
+          struct statx *restrict out)
+{
+    static int (*real)(int, const char *, int, unsigned, struct statx *);
+    if (!real)
+        *(void **)&real = dlsym(RTLD_NEXT, "statx");
+    int rc = real(dirfd, path, flags, mask, out);
+    if (rc == 0 && getenv("FAULTY_UNBORN"))
+        out->stx_mask &= ~STATX_BTIME;
+    return rc;
+}
