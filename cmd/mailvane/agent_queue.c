@@ -27,7 +27,8 @@ static const enum metric drafted[] = {
     METRIC_QUEUE_MESSAGES,         METRIC_QUEUE_BYTES,
     METRIC_QUEUE_RECIPIENTS,       METRIC_QUEUE_AGE_RECIPIENTS,
     METRIC_QUEUE_CAUSE_RECIPIENTS, METRIC_QUEUE_OLDEST,
-    METRIC_QUEUE_COLLECT,          METRIC_QUEUE_LOOK_AGE,
+    METRIC_QUEUE_UNREADABLE,       METRIC_QUEUE_COLLECT,
+    METRIC_QUEUE_LOOK_AGE,
 };
 
 struct agent_queue {
@@ -46,6 +47,7 @@ struct agent_queue {
     int64_t shown_ms;  /* when the look began that is shown; 0: none is */
     unsigned failures; /* in a row */
     char *told;        /* the last complaint, so that it is said once */
+    bool told_unreadable;
     /* of the message whose recipients are told */
     uint16_t queue, band;
     bool deferred;
@@ -67,6 +69,16 @@ static void tell(struct agent_queue *q, const char *sentence)
         log_info(&q->agent->log, "queue %s: can be read", q->name);
     free(q->told);
     q->told = sentence ? must_strdup(sentence) : NULL;
+}
+
+/* Which file is the first that cannot be read changes from look to look: one of them is named. */
+static void tell_of_look(struct agent_queue *q)
+{
+    const struct look *look = q->look;
+    bool unreadable = look->unreadable && !look->counts_only;
+    if (!unreadable || !q->told || !q->told_unreadable)
+        tell(q, look->counts_only || unreadable ? look->note.text : NULL);
+    q->told_unreadable = unreadable;
 }
 
 static uint16_t label(struct agent_queue *q, enum label which, const char *text)
@@ -108,6 +120,7 @@ static void fail_look(struct agent_queue *q, const char *sentence)
 {
     end_look(q);
     tell(q, sentence);
+    q->told_unreadable = false;
     set_up(q, 0);
     if (++q->failures >= FAILURES_MAX) {
         draft_withdraw(q->draft);
@@ -121,9 +134,11 @@ static void finish_look(struct agent_queue *q)
     int64_t took = now_ms() - q->began_ms, interval = q->agent->config.queue_interval * 1000;
     const struct series_key none = {{0}};
     end_look(q);
-    tell(q, q->look->counts_only ? q->look->note.text : NULL);
+    tell_of_look(q);
     draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)took / 1000);
     draft_add(q->draft, METRIC_QUEUE_LOOK_AGE, none, 0);
+    if (queue_reader_reads(q->look->reader))
+        draft_add(q->draft, METRIC_QUEUE_UNREADABLE, none, (double)q->look->unreadable);
     draft_publish(q->draft);
     set_up(q, 1);
     q->failures = 0;

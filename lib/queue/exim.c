@@ -1,37 +1,55 @@
 /*
  * Exim: the header file of each message, ID-H, tells all; the journal, ID-J, who has got it
- * since that was written. Sources: Exim's specification, "Format of spool files".
+ * since that was written. Sources: Exim's specification, "Format of spool files", and
+ * src/spool_in.c of 4.96 for what it leaves open.
+ *
+ * The journal is read first: what is delivered meanwhile then counts as waiting, while a
+ * header file that is older than the journal's end would bring back whom it had forgotten.
+ * The header file is read twice: to its end, since its headers make up the size, and then
+ * again for the recipients.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "mailvane/base/bug.h"
 #include "mailvane/base/number.h"
 #include "reader.h"
+#include "seen.h"
+#include "spool.h"
 #include "walk.h"
 
-#define HEADER_MAX  (1u << 20) /* bytes of an envelope that are looked at */
-#define JOURNAL_MAX (256u << 10)
-#define ID_MAX      32
+#define ID_MAX 32
+
+struct exim_look;
+
+/* What is done with a line of the header file, which tells what the next one is; false: nothing
+ * can be made of it. */
+typedef bool (*take_fn)(struct exim_look *x, struct slice line);
 
 struct exim_look {
     struct walk walk;
-    struct slice delivered;  /* lines "YN address" */
-    struct slice journal;    /* lines "address" */
-    struct slice recipients; /* lines that were not told yet */
-    size_t left;             /* how many those are */
-    char header[HEADER_MAX];
-    char got[JOURNAL_MAX];
+    struct spool_file file;
+    enum { NEXT, JOURNAL, HEADER, RECIPIENTS } stage;
+    take_fn take;
+    char id[ID_MAX + 1];
+    bool frozen;
+    bool crowded; /* more have got it than can be remembered */
+    uint64_t arrived;
+    uint64_t nodes;   /* of the tree that are still to come */
+    uint64_t count;   /* of recipients */
+    uint64_t left;    /* of those, not told yet */
+    uint64_t told_at; /* where they begin */
+    uint64_t bytes;   /* of headers */
+    struct seen got;
 };
 
 static void *state_new(void)
 {
-    return must_calloc(1, sizeof(struct exim_look));
+    struct exim_look *x = must_calloc(1, sizeof(struct exim_look));
+    seen_init(&x->got);
+    return x;
 }
 
 static void state_free(void *state)
@@ -39,34 +57,23 @@ static void state_free(void *state)
     free(state);
 }
 
-static int fail_open(struct look *look, struct error *err)
-{
-    return error_set(err, "%s/input: %s%s", look->spool, strerror(errno),
-                     errno == EACCES ? "; let mailvane's user read it, on Debian as a member of "
-                                       "group Debian-exim"
-                                     : "");
-}
-
 static int begin(struct look *look, struct error *err)
 {
     struct exim_look *x = look->state;
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/input", look->spool);
-    x->left = 0;
-    return walk_open(&x->walk, path) < 0 ? fail_open(look, err) : 0;
+    x->stage = NEXT;
+    return walk_open(&x->walk, path) < 0 ? look_fail(look, "input", err) : 0;
 }
 
 static void end(struct look *look)
 {
     struct exim_look *x = look->state;
     walk_close(&x->walk);
+    spool_close(&x->file);
 }
 
-/* Not inlined: GCC 12 sees impossible lengths in a row of them. */
-__attribute__((noinline)) static struct slice take_line(struct slice *rest)
-{
-    return slice_cut(rest, '\n');
-}
+/* --- the lines of a header file, in their order --------------------------------------- */
 
 static bool read_number(struct slice text, uint64_t *out)
 {
@@ -75,160 +82,346 @@ static bool read_number(struct slice text, uint64_t *out)
     return stop != NULL;
 }
 
-/* "-frozen TIME" and its like stand between the times and the addresses. */
-static bool take_options(struct slice *rest)
+/* "NNNF text": the length of the text, a flag, '*' where the header was removed; it ends
+ * with its last line. */
+static bool take_header(struct exim_look *x, struct slice line)
 {
-    bool frozen = false;
-    while (slice_starts(*rest, SLICE("-")))
-        frozen |= slice_starts(take_line(rest), SLICE("-frozen "));
-    return frozen;
-}
-
-/* The tree of those who have got it, "XX" where there is none; one line a node. */
-static struct slice take_tree(struct slice *rest)
-{
-    const char *from = rest->ptr;
-    size_t before = rest->len;
-    while (rest->len && !byte_is_digit(rest->ptr[0]))
-        take_line(rest);
-    return slice_of(from, before - rest->len);
-}
-
-/* The sum of the headers' lengths, "NNNT " in front of each, without deleted ones. */
-static uint64_t headers_bytes(struct slice rest)
-{
-    uint64_t sum = 0, len;
-    while (rest.len > 5 && read_number(slice_head(rest, 12), &len)) {
-        while (rest.len && byte_is_digit(rest.ptr[0]))
-            rest = slice_skip(rest, 1);
-        sum += rest.len && rest.ptr[0] != '*' ? len : 0;
-        if (len > rest.len)
-            break;
-        rest = slice_skip(rest, (size_t)len + 2);
-    }
-    return sum;
-}
-
-/* The body without the name in its first line, and the blank line before it, as exim -bp has it. */
-static uint64_t body_bytes(const struct walk *walk, struct slice id)
-{
-    char name[ID_MAX + 3];
-    struct stat st;
-    snprintf(name, sizeof(name), "%.*s-D", SLICE_ARG(id));
-    if (walk_stat(walk, name, &st) != 0 || (size_t)st.st_size < id.len + 3)
-        return 0;
-    return (uint64_t)st.st_size - (id.len + 3) + 1;
-}
-
-/* Skips the lines of the recipients; what is behind them are the headers. */
-static struct slice behind_recipients(struct slice rest, uint64_t count)
-{
-    for (; count && rest.len; count--)
-        take_line(&rest);
-    take_line(&rest);
-    return rest;
-}
-
-/* Who, whose rights, from whom, when, options, the tree, how many, the recipients. */
-static bool parse(struct look *look, struct slice file, struct slice id)
-{
-    struct exim_look *x = look->state;
-    uint64_t arrived, count;
-    struct slice rest = file, first = take_line(&rest);
-    if (!slice_starts(first, id) || !slice_ends(first, SLICE("-H")))
+    uint64_t len;
+    if (!read_number(line, &len))
         return false;
-    take_line(&rest);
-    take_line(&rest);
-    if (!read_number(take_line(&rest), &arrived))
+    size_t digits = 0;
+    while (digits < line.len && byte_is_digit(line.ptr[digits]))
+        digits++;
+    if (line.len < digits + 2)
         return false;
-    bool frozen = take_options(&rest);
-    x->delivered = take_tree(&rest);
-    if (!read_number(take_line(&rest), &count))
-        return false;
-    x->recipients = rest;
-    x->left = (size_t)count;
-    look->message = (struct queue_message){
-        .queue = frozen ? SLICE("frozen") : SLICE("queued"),
-        .arrived = (int64_t)arrived,
-        .bytes = headers_bytes(behind_recipients(rest, count)) + body_bytes(&x->walk, id),
-    };
+    if (line.ptr[digits] != '*')
+        x->bytes += len;
+    return spool_seek(&x->file, x->file.line_at + digits + 2 + len) == 0;
+}
+
+static bool take_blank(struct exim_look *x, struct slice line)
+{
+    x->take = take_header;
+    return line.len == 0;
+}
+
+static bool take_recipient(struct exim_look *x, struct slice line)
+{
+    (void)line;
+    if (--x->left == 0)
+        x->take = take_blank;
     return true;
 }
 
-static void read_journal(struct exim_look *x, struct slice id)
+static bool take_count(struct exim_look *x, struct slice line)
 {
-    char name[ID_MAX + 3];
-    snprintf(name, sizeof(name), "%.*s-J", SLICE_ARG(id));
-    ssize_t len = walk_read(&x->walk, name, x->got + 1, sizeof(x->got) - 1);
-    x->got[0] = '\n';
-    x->journal = slice_of(x->got, len > 0 ? (size_t)len + 1 : 0);
+    x->take = take_recipient;
+    x->told_at = x->file.at;
+    if (!read_number(line, &x->count))
+        return false;
+    x->left = x->count;
+    if (!x->count)
+        x->take = take_blank;
+    return true;
 }
 
-/* A file that goes or cannot be understood is passed over: Exim is at work there. */
+/* A node of those who have got it, "YN address": whether it has a left and a right child. */
+static bool take_node(struct exim_look *x, struct slice line)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (line.len < 3 || (line.ptr[i] != 'Y' && line.ptr[i] != 'N'))
+            return false;
+        x->nodes += line.ptr[i] == 'Y';
+    }
+    x->crowded |= !seen_add(&x->got, slice_skip(line, 3));
+    if (--x->nodes == 0)
+        x->take = take_count;
+    return line.ptr[2] == ' ';
+}
+
+static bool take_tree(struct exim_look *x, struct slice line)
+{
+    x->nodes = 1;
+    x->take = take_node;
+    if (!slice_eq(line, SLICE("XX")))
+        return take_node(x, line);
+    x->take = take_count;
+    return true;
+}
+
+/* A variable's value has lines of its own, of which only the length is known. */
+static bool skip_value(struct exim_look *x, struct slice option)
+{
+    uint64_t len;
+    size_t blank = slice_rfind(option, ' ');
+    return read_number(slice_skip(option, blank + 1), &len) &&
+           spool_seek(&x->file, x->file.at + len + 1) == 0;
+}
+
+/* "-frozen TIME" and its like; "--" where a remote wrote the value. */
+static bool take_option(struct exim_look *x, struct slice line)
+{
+    if (!slice_starts(line, SLICE("-")))
+        return take_tree(x, line);
+    x->frozen |= slice_starts(line, SLICE("-frozen "));
+    slice_take(&line, SLICE("-"));
+    slice_take(&line, SLICE("-"));
+    if (slice_starts(line, SLICE("acl ")) || slice_starts(line, SLICE("aclc ")) ||
+        slice_starts(line, SLICE("aclm ")))
+        return skip_value(x, line);
+    return true;
+}
+
+static bool take_time(struct exim_look *x, struct slice line)
+{
+    x->take = take_option;
+    return read_number(line, &x->arrived);
+}
+
+static bool take_sender(struct exim_look *x, struct slice line)
+{
+    x->take = take_time;
+    return line.len > 0;
+}
+
+static bool take_user(struct exim_look *x, struct slice line)
+{
+    x->take = take_sender;
+    return line.len > 0;
+}
+
+static bool take_id(struct exim_look *x, struct slice line)
+{
+    x->take = take_user;
+    return slice_take(&line, slice_str(x->id)) && slice_eq(line, SLICE("-H"));
+}
+
+/* --- one message ------------------------------------------------------------------------ */
+
+/* The name of one of its files. */
+struct name {
+    char text[ID_MAX + 3];
+};
+static struct name name_of(const struct exim_look *x, char which)
+{
+    struct name name;
+    snprintf(name.text, sizeof(name.text), "%s-%c", x->id, which);
+    return name;
+}
+
+static enum look_step give_up(struct look *look, const char *why)
+{
+    struct exim_look *x = look->state;
+    x->stage = NEXT;
+    spool_close(&x->file);
+    return look_unreadable(look, name_of(x, 'H').text, why);
+}
+
+static enum look_step give_up_file(struct look *look, char which)
+{
+    struct exim_look *x = look->state;
+    x->stage = NEXT;
+    return look_unreadable_file(look, name_of(x, which).text);
+}
+
+static enum look_step begin_header(struct look *look)
+{
+    struct exim_look *x = look->state;
+    if (spool_open(&x->file, &x->walk, name_of(x, 'H').text) < 0)
+        return give_up_file(look, 'H');
+    x->stage = HEADER;
+    x->take = take_id;
+    x->frozen = false;
+    x->bytes = x->left = 0;
+    return LOOK_NOTHING;
+}
+
+static enum look_step begin_message(struct look *look, struct slice id)
+{
+    struct exim_look *x = look->state;
+    snprintf(x->id, sizeof(x->id), "%.*s", SLICE_ARG(id));
+    seen_reset(&x->got);
+    x->crowded = false;
+    x->stage = JOURNAL;
+    if (spool_open(&x->file, &x->walk, name_of(x, 'J').text) == 0)
+        return LOOK_NOTHING;
+    return errno == ENOENT ? begin_header(look) : give_up_file(look, 'J');
+}
+
 static enum look_step next_message(struct look *look, struct error *err)
 {
     struct exim_look *x = look->state;
-    enum walk_step step = walk_next(&x->walk);
-    if (step == WALK_DONE)
+    switch (walk_next(&x->walk)) {
+    case WALK_FILE:
+        break;
+    case WALK_NOTHING:
+        return LOOK_NOTHING;
+    case WALK_DONE:
         return LOOK_END;
-    if (step == WALK_FAILED) {
-        fail_open(look, err);
+    case WALK_FAILED:
+        look_fail(look, "input", err);
         return LOOK_FAILED;
     }
-    struct slice id = slice_str(step == WALK_FILE ? x->walk.name : "");
-    if (!slice_ends(id, SLICE("-H")) || id.len > ID_MAX)
+    struct slice id = slice_str(x->walk.name);
+    if (!slice_ends(id, SLICE("-H")) || id.len == 2 || id.len > ID_MAX)
         return LOOK_NOTHING;
-    id.len -= 2;
-    ssize_t got = walk_read(&x->walk, x->walk.name, x->header, sizeof(x->header));
-    if (got < 0 && errno == EACCES) {
-        fail_open(look, err);
-        return LOOK_FAILED;
+    return begin_message(look, slice_head(id, id.len - 2));
+}
+
+static enum look_step next_journal(struct look *look)
+{
+    struct exim_look *x = look->state;
+    struct slice line;
+    for (;;) {
+        switch (spool_next(&x->file, &line)) {
+        case SPOOL_LINE:
+            x->crowded |= !seen_add(&x->got, line);
+            break;
+        case SPOOL_MORE:
+            return LOOK_NOTHING;
+        case SPOOL_END:
+            return begin_header(look);
+        case SPOOL_FAILED:
+            return give_up_file(look, 'J');
+        }
     }
-    size_t len = got > 0 && (size_t)got <= sizeof(x->header) ? (size_t)got : 0;
-    if (!len || !parse(look, slice_of(x->header, len), id))
-        return LOOK_NOTHING;
-    read_journal(x, id);
+}
+
+/* The body without the name in its first line, and the blank line before it, as exim -bp has it. */
+static uint64_t body_bytes(const struct exim_look *x)
+{
+    struct stat st;
+    size_t first = strlen(x->id) + 3;
+    if (walk_stat(&x->walk, name_of(x, 'D').text, &st) != 0 || (size_t)st.st_size < first)
+        return 0;
+    return (uint64_t)st.st_size - first + 1;
+}
+
+static enum look_step tell_message(struct look *look)
+{
+    struct exim_look *x = look->state;
+    if (x->take != take_header || x->file.at > (uint64_t)x->file.st.st_size)
+        return give_up(look, "it ends too early");
+    if (x->crowded)
+        return give_up(look, "more have got it already than can be remembered");
+    if (spool_seek(&x->file, x->told_at) < 0)
+        return give_up_file(look, 'H');
+    x->stage = RECIPIENTS;
+    x->left = x->count;
+    look->message = (struct queue_message){
+        .queue = x->frozen ? SLICE("frozen") : SLICE("queued"),
+        .arrived = (int64_t)x->arrived,
+        .bytes = x->bytes + body_bytes(x),
+    };
     return LOOK_MESSAGE;
 }
 
-/* Whether a line of the tree or of the journal is that address. */
-static bool has_got_it(const struct exim_look *x, struct slice address)
+static enum look_step next_header(struct look *look)
 {
-    char line[1024];
-    if (address.len + 2 > sizeof(line))
+    struct exim_look *x = look->state;
+    struct slice line;
+    for (;;) {
+        switch (spool_next(&x->file, &line)) {
+        case SPOOL_LINE:
+            if (!x->take(x, line))
+                return give_up(look, "it is no header file that is understood");
+            break;
+        case SPOOL_MORE:
+            return LOOK_NOTHING;
+        case SPOOL_END:
+            return tell_message(look);
+        case SPOOL_FAILED:
+            return give_up_file(look, 'H');
+        }
+    }
+}
+
+/* --- its recipients ---------------------------------------------------------------------- */
+
+/* Takes " TEXT LENGTH,NUMBER" off the end, where the length is the text's. */
+static bool drop_field(struct slice *line)
+{
+    uint64_t len;
+    size_t blank = slice_rfind(*line, ' ');
+    if (!read_number(slice_skip(*line, blank + 1), &len) || len + 1 > blank)
         return false;
-    memcpy(line + 1, address.ptr, address.len);
-    line[address.len + 1] = '\n';
-    line[0] = ' ';
-    struct slice wanted = slice_of(line, address.len + 2);
-    if (slice_find_text(x->delivered, wanted) < x->delivered.len)
-        return true;
-    line[0] = '\n';
-    return slice_find_text(x->journal, wanted) < x->journal.len;
+    line->len = blank - (size_t)len;
+    if (!slice_ends(*line, SLICE(" ")))
+        return false;
+    line->len--;
+    return true;
+}
+
+/*
+ * "ADDRESS", or "ADDRESS ORCPT LENGTH,FLAGS ERRORS-TO LENGTH,PARENT#3", or the latter half
+ * with #1: from behind, since an address may hold anything.
+ */
+static struct slice address_of(struct slice line)
+{
+    struct slice address = line;
+    bool fields = slice_ends(line, SLICE("#3")) || slice_ends(line, SLICE("#1"));
+    if (!fields)
+        return line;
+    fields = slice_ends(line, SLICE("#3"));
+    address.len -= 2;
+    if (drop_field(&address) && (!fields || drop_field(&address)))
+        return address;
+    return slice_cut(&line, ' ');
+}
+
+static enum look_step tell_recipient(struct look *look, struct slice line)
+{
+    struct exim_look *x = look->state;
+    x->left--;
+    struct slice address = address_of(line);
+    if (!address.len || seen_has(&x->got, address))
+        return LOOK_NOTHING;
+    look->recipient = (struct queue_recipient){.address = address};
+    return LOOK_RECIPIENT;
+}
+
+static enum look_step next_recipient(struct look *look)
+{
+    struct exim_look *x = look->state;
+    struct slice line;
+    if (x->left) {
+        switch (spool_next(&x->file, &line)) {
+        case SPOOL_LINE:
+            return tell_recipient(look, line);
+        case SPOOL_MORE:
+            return LOOK_NOTHING;
+        case SPOOL_FAILED:
+            return give_up_file(look, 'H');
+        case SPOOL_END:
+            break;
+        }
+    }
+    spool_close(&x->file);
+    x->stage = NEXT;
+    return LOOK_NOTHING;
 }
 
 static enum look_step next(struct look *look, struct error *err)
 {
-    struct exim_look *x = look->state;
-    if (!x->left || !x->recipients.len) {
-        x->left = 0;
-        return next_message(look, err);
+    const struct exim_look *x = look->state;
+    switch (x->stage) {
+    case JOURNAL:
+        return next_journal(look);
+    case HEADER:
+        return next_header(look);
+    case RECIPIENTS:
+        return next_recipient(look);
+    case NEXT:
+        break;
     }
-    x->left--;
-    struct slice address = take_line(&x->recipients);
-    /* Behind it may stand where errors go and who its parent is. */
-    if (slice_ends(address, SLICE("#1")) || slice_ends(address, SLICE("#3")))
-        address = slice_cut(&address, ' ');
-    if (!address.len || has_got_it(x, address))
-        return LOOK_NOTHING;
-    look->recipient = (struct queue_recipient){.address = address};
-    return LOOK_RECIPIENT;
+    return next_message(look, err);
 }
 
 const struct queue_reader queue_reader_exim = {
     .name = "exim",
     .queues = {"queued", "frozen"},
     .reads_files = true,
+    .hint = "; let mailvane's user read it, on Debian as a member of group Debian-exim",
     .state_new = state_new,
     .state_free = state_free,
     .begin = begin,

@@ -1,5 +1,6 @@
 #include "mailvane/queue/look.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
@@ -51,12 +52,53 @@ int look_begin(struct look *look, struct error *err)
 {
     look->fd = -1;
     look->counts_only = false;
+    look->messages = look->unreadable = look->denied = 0;
     return look->reader->begin(look, err);
+}
+
+/* Nothing was told since nothing may be read: that is no empty queue. */
+static enum look_step end_of(const struct look *look, struct error *err)
+{
+    if (look->messages || !look->denied)
+        return LOOK_END;
+    *err = look->note;
+    return LOOK_FAILED;
 }
 
 enum look_step look_next(struct look *look, struct error *err)
 {
-    return look->reader->next(look, err);
+    enum look_step step = look->reader->next(look, err);
+    if (step == LOOK_MESSAGE)
+        look->messages++;
+    return step == LOOK_END ? end_of(look, err) : step;
+}
+
+int look_fail(const struct look *look, const char *what, struct error *err)
+{
+    return error_set(err, "%s/%s: %s%s", look->spool, what, strerror(errno),
+                     errno == EACCES ? look->reader->hint : "");
+}
+
+static void note(struct look *look, const char *name, const char *why, const char *hint)
+{
+    if (look->unreadable++ == 0)
+        error_set(&look->note, "%s: a message cannot be read: %s: %s%s", look->spool, name, why,
+                  hint);
+}
+
+enum look_step look_unreadable(struct look *look, const char *name, const char *why)
+{
+    note(look, name, why, "");
+    return LOOK_NOTHING;
+}
+
+enum look_step look_unreadable_file(struct look *look, const char *name)
+{
+    if (errno == ENOENT)
+        return LOOK_NOTHING;
+    look->denied += errno == EACCES;
+    note(look, name, strerror(errno), errno == EACCES ? look->reader->hint : "");
+    return LOOK_NOTHING;
 }
 
 void look_end(struct look *look)

@@ -10,12 +10,24 @@ struct queue_reader {
     const char *name;
     const char *queues[LOOK_QUEUES_MAX]; /* NULL behind the last */
     bool reads_files;
+    const char *hint; /* who may read the files, behind "Permission denied" */
     void *(*state_new)(void);
     void (*state_free)(void *state);
     int (*begin)(struct look *look, struct error *err);
     enum look_step (*next)(struct look *look, struct error *err);
     void (*end)(struct look *look);
 };
+
+/* "SPOOL/WHAT: why", by errno; -1. */
+int look_fail(const struct look *look, const char *what, struct error *err);
+
+/*
+ * A message of which something cannot be told: it is counted, and the first one's reason is
+ * kept. LOOK_NOTHING, for the caller to return.
+ */
+enum look_step look_unreadable(struct look *look, const char *name, const char *why);
+/* The same by errno; a file that went meanwhile is no message any more. */
+enum look_step look_unreadable_file(struct look *look, const char *name);
 
 extern const struct queue_reader queue_reader_postfix;
 extern const struct queue_reader queue_reader_exim;

@@ -85,14 +85,7 @@ int walk_stat(const struct walk *walk, const char *name, struct stat *st)
     return fstatat(top_fd(walk), name, st, AT_SYMLINK_NOFOLLOW);
 }
 
-ssize_t walk_read(const struct walk *walk, const char *name, char *buf, size_t size)
+int walk_open_file(const struct walk *walk, const char *name)
 {
-    int fd = openat(top_fd(walk), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    ssize_t got = read(fd, buf, size);
-    int why = errno;
-    close(fd);
-    errno = why;
-    return got;
+    return openat(top_fd(walk), name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 }

@@ -31,8 +31,8 @@ enum walk_step {
 };
 enum walk_step walk_next(struct walk *walk);
 
-/* The beginning of a file beside the last one; -1 with errno where it cannot be read. */
-ssize_t walk_read(const struct walk *walk, const char *name, char *buf, size_t size);
+/* A file beside the last one, to be read; -1 with errno. */
+int walk_open_file(const struct walk *walk, const char *name);
 int walk_stat(const struct walk *walk, const char *name, struct stat *st);
 
 #endif

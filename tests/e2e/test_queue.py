@@ -394,13 +394,35 @@ def exim_frozen_and_half_delivered(queue):
     same(samples.sum("mailvane_queue_bytes", queue="frozen"), 10 + 5 + 1, "bytes")
 
 
+def exim_files_that_are_none(queue):
+    """They count, and one sentence names the first; no more of them when they are gone."""
+    spool = exim_samples(queue)
+    bad = [f"exim4/input/a/1xUy3{x}-00004n-2x-H" for x in "xyz"]
+    for name in bad:
+        queue.place.file(name, "garbage\n")
+    agent = start_exim(queue, spool)
+    samples = agent.scrape()
+    same(samples.sum("mailvane_queue_unreadable_messages", mta="exim"), 3, "unreadable")
+    same(depths(samples), {("queued",): len(exim_listing())}, "messages")
+    agent.wait_said("a message cannot be read: 1xUy3[xyz]-00004n-2x-H: it is no header file")
+    os.unlink(queue.place.path(bad[0]))
+    os.unlink(queue.place.path(bad[1]))
+    until(lambda: agent.scrape().sum("mailvane_queue_unreadable_messages") == 1, "one of three")
+    os.unlink(queue.place.path(bad[2]))
+    agent.wait_said("queue exim: can be read")
+    rows = agent.scrape().having("mailvane_queue_unreadable_messages", {})
+    same(rows, [({"mta": "exim"}, 0)], "unreadable, and it is said to be 0")
+    said = [line for line in agent.said if "cannot be read" in line]
+    same(len(said), 1, f"sentences, of {said}")
+
+
 SCENARIOS = [
     the_snapshot_as_postqueue_tells_it, the_ages_as_qshape_tells_them, reasons_become_causes,
     the_provider_is_whom_the_mail_went_to, a_queue_that_empties_is_zero,
     bad_answers_fail_and_leave_nothing, a_showq_that_hangs, a_showq_that_drips, nobody_listens,
     half_a_look_is_not_shown, a_spool_whose_socket_is_not_there, the_file_system_of_the_spool,
     two_instances, turned_off, check_knows_the_queue, exim_as_its_listing_tells_it,
-    exim_frozen_and_half_delivered,
+    exim_frozen_and_half_delivered, exim_files_that_are_none,
 ]  # fmt: skip
 
 

@@ -10,6 +10,9 @@
  * become readable first. What a queue holds comes in no order. Messages come and go during
  * a look; one that moves from queue to queue may be seen twice or not at all, as mailq sees
  * it. Memory does not depend on what the queue holds.
+ *
+ * A message that cannot be read or understood is passed over and counted. Where none can be
+ * read for want of rights, the look fails.
  */
 #ifndef MAILVANE_QUEUE_LOOK_H
 #define MAILVANE_QUEUE_LOOK_H
@@ -36,8 +39,11 @@ struct look {
     struct queue_message message;
     struct queue_recipient recipient;
     int fd;            /* -1: there is nothing to wait for */
-    bool counts_only;  /* this look finds messages, but no recipients, sizes and times */
-    struct error note; /* and why */
+    bool counts_only;    /* this look finds messages, but no recipients, sizes and times */
+    uint64_t messages;   /* that it has told */
+    uint64_t unreadable; /* messages of which it could not tell all */
+    uint64_t denied;     /* of those the ones that it may not read */
+    struct error note;   /* why there are only counts, or why the first one is unreadable */
     void *state;
 };
 
