@@ -192,10 +192,10 @@ void pipeline_explain(struct pipeline *p, const struct queue_recipient *recipien
                       struct waiting *out)
 {
     struct delivery d;
-    postfix_reason(recipient->reason, &d);
+    reason_read(recipient->mta, recipient->reason, &d);
     out->domain = domain_canonical(address_domain(recipient->address), out->buf);
     out->provider = d.provider = provider_waiting(p, out->domain, d.tried_host);
-    out->cause = recipient->reason.len ? verdict_of(p, &d)->cause : CAUSE_UNKNOWN;
+    out->cause = d.reply.len ? verdict_of(p, &d)->cause : CAUSE_UNKNOWN;
 }
 
 enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct slice line,

@@ -70,12 +70,14 @@ enum look_step look_next(struct look *look, struct error *err)
     enum look_step step = look->reader->next(look, err);
     if (step == LOOK_MESSAGE)
         look->messages++;
+    else if (step == LOOK_RECIPIENT)
+        look->recipient.mta = look->reader->name;
     return step == LOOK_END ? end_of(look, err) : step;
 }
 
 int look_fail(const struct look *look, const char *what, struct error *err)
 {
-    return error_set(err, "%s/%s: %s%s", look->spool, what, strerror(errno),
+    return error_set(err, "%s%s%s: %s%s", look->spool, *what ? "/" : "", what, strerror(errno),
                      errno == EACCES ? look->reader->hint : "");
 }
 

@@ -13,4 +13,12 @@
  */
 void postfix_reason(struct slice reason, struct delivery *out);
 
+/* Of Sendmail's qf files: lines "M". Sendmail's own words become ones that the rules know. */
+void sendmail_reason(struct slice reason, struct delivery *out);
+/* Of OpenSMTPD's envelopes: their errorline; likewise. */
+void opensmtpd_reason(struct slice reason, struct delivery *out);
+
+/* By the MTA's name; of one that is not known all is its reply. */
+void reason_read(const char *mta, struct slice reason, struct delivery *out);
+
 #endif

@@ -18,6 +18,7 @@ struct queue_message {
 struct queue_recipient {
     struct slice address;
     struct slice reason; /* why it still waits; empty where nothing is recorded */
+    const char *mta;     /* whose words those are: filled by look_next */
 };
 
 /* qshape's bands by their upper bounds in seconds; one more is open. */
