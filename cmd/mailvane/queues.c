@@ -42,6 +42,8 @@ size_t setup_queues(const struct config *config, struct setup_queue queues[SETUP
     const struct kind kinds[] = {
         {"postfix", config->queue_postfix, config->queue_postfix_count},
         {"exim", config->queue_exim, config->queue_exim_count},
+        {"sendmail", config->queue_sendmail, config->queue_sendmail_count},
+        {"opensmtpd", config->queue_opensmtpd, config->queue_opensmtpd_count},
     };
     size_t count = 0;
     if (config->queue_interval == 0)

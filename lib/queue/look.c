@@ -6,7 +6,8 @@
 #include "mailvane/base/bug.h"
 #include "reader.h"
 
-static const struct queue_reader *const readers[] = {&queue_reader_postfix, &queue_reader_exim};
+static const struct queue_reader *const readers[] = {
+    &queue_reader_postfix, &queue_reader_exim, &queue_reader_sendmail, &queue_reader_opensmtpd};
 
 #define READERS (sizeof(readers) / sizeof(readers[0]))
 

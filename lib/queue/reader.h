@@ -18,7 +18,7 @@ struct queue_reader {
     void (*end)(struct look *look);
 };
 
-/* "SPOOL/WHAT: why", by errno; -1. */
+/* "SPOOL/WHAT: why", by errno, without WHAT where that is empty; -1. */
 int look_fail(const struct look *look, const char *what, struct error *err);
 
 /*
@@ -31,5 +31,7 @@ enum look_step look_unreadable_file(struct look *look, const char *name);
 
 extern const struct queue_reader queue_reader_postfix;
 extern const struct queue_reader queue_reader_exim;
+extern const struct queue_reader queue_reader_sendmail;
+extern const struct queue_reader queue_reader_opensmtpd;
 
 #endif

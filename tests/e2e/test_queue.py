@@ -8,6 +8,7 @@ TAP on stdout. What the queue holds is what postqueue and qshape said of the sna
 """
 
 import collections
+import gzip
 import json
 import os
 import re
@@ -18,11 +19,13 @@ import time
 
 import test_agent
 from queue_peer import END, Showq, message
-from test_agent import Place, run_tap, same, until
+from test_agent import PATIENCE, Place, run_tap, same, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SNAPSHOT = os.path.join(ROOT, "tests", "data", "postfix", "queue", "snapshot")
 EXIM = os.path.join(ROOT, "tests", "data", "exim")
+SENDMAIL = os.path.join(ROOT, "tests", "data", "sendmail")
+OPENSMTPD = os.path.join(ROOT, "tests", "data", "opensmtpd")
 BANDS = ["300", "600", "1200", "2400", "4800", "9600", "19200", "38400", "76800", "+Inf"]
 REFUSED = "connect to mx.refused.example[127.60.0.1]:25: Connection refused"
 GREY = "host mx.a.example[192.0.2.1] said: 450 4.2.0 Greylisted, try again (in reply to RCPT TO)"
@@ -348,13 +351,17 @@ def exim_samples(queue):
     return spool
 
 
-def start_exim(queue, spool):
+def start_spool(queue, mta, spool):
     agent = queue.place.start(
         config=f"sources: [{{ file: {queue.place.log} }}]\n"
-        f"queue: {{ postfix: [], exim: [{spool}], interval: 1 }}"
+        f"queue: {{ postfix: [], {mta}: [{spool}], interval: 1 }}"
     )
-    until(lambda: up(agent).get("exim") == 1, "a look")
+    until(lambda: up(agent).get(mta) == 1, "a look")
     return agent
+
+
+def start_exim(queue, spool):
+    return start_spool(queue, "exim", spool)
 
 
 def exim_as_its_listing_tells_it(queue):
@@ -416,13 +423,154 @@ def exim_files_that_are_none(queue):
     same(len(said), 1, f"sentences, of {said}")
 
 
+# --- Sendmail ------------------------------------------------------------------------------
+
+
+def sendmail_listing(name="mailq-v.txt"):
+    """What mailq -v said of the MTA's queue: id, size, the message's reason and recipients."""
+    with open(os.path.join(SENDMAIL, name), encoding="ascii") as file:
+        text = file.read().split("MTA Queue status...")[1]
+    found = re.findall(
+        r"^(\w{14})[*X-]? +(\d+) +(?:\d+\+)?\w+ \d+ \d+:\d+ <.*>\n +\((.*)\)\n((?:\t.*\n)+)",
+        text, re.MULTILINE,
+    )  # fmt: skip
+    same(len(found), int(re.search(r"\((\d+) requests\)", text)[1]), "messages in the listing")
+    return {
+        name: (int(size), reason, re.findall(r"<(.*)>", to)) for name, size, reason, to in found
+    }
+
+
+def sendmail_samples(queue, names):
+    """Control files for these of the listing: the one that was kept, with the others' lines."""
+    spool = queue.place.path("mqueue")
+    os.makedirs(spool)
+    with open(os.path.join(SENDMAIL, "qf6AM3H5wi000557"), "rb") as file:
+        sample = file.read()
+    for name in names:
+        _, reason, to = sendmail_listing()[name]
+        control = re.sub(rb"(?m)^M.*$", b"M" + reason.encode(), sample)
+        rows = b"\n".join(f"RPFD:<{one}>".encode() for one in to)
+        control = re.sub(rb"(?m)^R.*$", lambda _, rows=rows: rows, control)
+        same(name != "6AM3H5wi000557" or control == sample, True, "the sample is as it was")
+        with open(os.path.join(spool, f"qf{name}"), "wb") as file:
+            file.write(control)
+        shutil.copy(os.path.join(SENDMAIL, "df6AM3H5wi000557"), os.path.join(spool, f"df{name}"))
+    return spool
+
+
+# What the listing's reasons are, read by a postmaster.
+SENDMAIL_CAUSES = {
+    "reply: read error from": "network",
+    "Deferred: 454 4.7.0 TLS handshake": "tls-failure",
+    "Deferred: 421 4.4.2": "network",
+    "host map: lookup": "recipient-dns",
+    "Deferred: Connection refused by": "network",
+}
+
+
+def sendmail_cause(reason):
+    hits = [cause for text, cause in SENDMAIL_CAUSES.items() if reason.startswith(text)]
+    return hits[0] if hits else "unknown"
+
+
+def sendmail_as_its_listing_tells_it(queue):
+    listing = sendmail_listing()
+    samples = start_spool(queue, "sendmail", sendmail_samples(queue, listing)).scrape()
+    same(depths(samples), {("queued",): len(listing)}, "messages")
+    same(samples.sum("mailvane_queue_bytes"), sum(size for size, _, _ in listing.values()), "bytes")
+    domains = collections.Counter(
+        (to.rpartition("@")[2],) for _, _, recipients in listing.values() for to in recipients
+    )
+    same(samples.by("mailvane_queue_recipients", "domain"), dict(domains), "recipients")
+    causes = collections.Counter(
+        (sendmail_cause(reason),) for _, reason, to in listing.values() for _ in to
+    )
+    same(samples.by("mailvane_queue_cause_recipients", "cause"), dict(causes), "causes")
+    same(samples.sum("mailvane_queue_unreadable_messages"), 0, "unreadable")
+    # mailq shows minutes of UTC: Nov 22 03:17.
+    arrived = time.time() - samples.sum("mailvane_queue_oldest_age_seconds", queue="queued")
+    same(time.strftime("%b %d %H:%M", time.gmtime(arrived)), "Nov 22 03:17", "arrival")
+
+
+def sendmail_states_are_told(queue):
+    """One queued, one quarantined, one lost, one that cannot be understood."""
+    spool = sendmail_samples(queue, ["6AM3H5wi000557", "6AM3H9cd000581", "6AM3HCrE000605"])
+    os.rename(os.path.join(spool, "qf6AM3H9cd000581"), os.path.join(spool, "hf6AM3H9cd000581"))
+    os.rename(os.path.join(spool, "qf6AM3HCrE000605"), os.path.join(spool, "Qf6AM3HCrE000605"))
+    queue.place.file("mqueue/qf6AM3H7nj000570", "V9\nT1\n.\n")
+    agent = start_spool(queue, "sendmail", spool)
+    samples = agent.scrape()
+    want = {("queued",): 1, ("quarantined",): 1, ("lost",): 1}
+    same(depths(samples), want, "messages")
+    same(samples.sum("mailvane_queue_unreadable_messages", mta="sendmail"), 1, "unreadable")
+    agent.wait_said("qf6AM3H7nj000570: its version is not known")
+
+
+# --- OpenSMTPD -----------------------------------------------------------------------------
+
+OPENSMTPD_CAUSES = {
+    "450 LLL": "remote-error",
+    "421 4.4.2": "network",
+    "452 4.3.1": "remote-error",
+    "450 mailbox busy": "remote-error",
+    "Temporary failure in MX lookup": "recipient-dns",
+}
+
+
+def opensmtpd_as_its_listing_tells_it(queue, run):
+    """smtpctl show queue: id|family|type|agent|sender|rcpt|dest|ctime|...|error, of what was kept."""
+    spool = queue.place.path("smtpd")
+    shutil.copytree(os.path.join(OPENSMTPD, run, "spool"), spool)
+    files = [os.path.join(at, name) for at, _, names in os.walk(spool) for name in names]
+    kept = {os.path.basename(path) for path in files} - {"message"}
+    with open(os.path.join(OPENSMTPD, run, "smtpctl-show-queue.txt"), encoding="ascii") as file:
+        rows = [line.rstrip("\n").split("|", 13) for line in file]
+    rows = [row for row in rows if row[0] in kept]
+    same(len(rows), len(kept), "envelopes in the listing")
+    samples = start_spool(queue, "opensmtpd", spool).scrape()
+    same(depths(samples), {("queue",): len({row[0][:8] for row in rows})}, "messages")
+    sizes = sum(os.path.getsize(path) for path in files if path.endswith("/message"))
+    same(samples.sum("mailvane_queue_bytes"), sizes, "bytes")
+    domains = collections.Counter((row[6].rpartition("@")[2],) for row in rows)
+    same(samples.by("mailvane_queue_recipients", "domain"), dict(domains), "recipients")
+    causes = collections.Counter(
+        (next(c for text, c in OPENSMTPD_CAUSES.items() if row[13].startswith(text)),)
+        for row in rows if row[13]
+    )  # fmt: skip
+    same(samples.by("mailvane_queue_cause_recipients", "cause"), dict(causes), "causes")
+    arrived = time.time() - samples.sum("mailvane_queue_oldest_age_seconds", queue="queue")
+    oldest = min(int(row[7]) for row in rows)
+    same(abs(arrived - oldest) < PATIENCE, True, f"arrival {arrived} is about {oldest}")
+
+
+def opensmtpd_mx(queue):
+    opensmtpd_as_its_listing_tells_it(queue, "mx")
+
+
+def opensmtpd_smart(queue):
+    opensmtpd_as_its_listing_tells_it(queue, "smart")
+
+
+def opensmtpd_that_compresses(queue):
+    spool = queue.place.path("smtpd")
+    os.makedirs(os.path.join(spool, "queue", "6e", "6e601779"))
+    with open(os.path.join(spool, "queue", "6e", "6e601779", "6e6017797322825d"), "wb") as file:
+        file.write(gzip.compress(b"version: 3\n"))
+    agent = start_spool(queue, "opensmtpd", spool)
+    samples = agent.scrape()
+    same(samples.sum("mailvane_queue_unreadable_messages", mta="opensmtpd"), 1, "unreadable")
+    same(depths(samples), {}, "messages")
+    agent.wait_said(r"6e6017797322825d: it is compressed \(queue compression\)")
+
+
 SCENARIOS = [
     the_snapshot_as_postqueue_tells_it, the_ages_as_qshape_tells_them, reasons_become_causes,
     the_provider_is_whom_the_mail_went_to, a_queue_that_empties_is_zero,
     bad_answers_fail_and_leave_nothing, a_showq_that_hangs, a_showq_that_drips, nobody_listens,
     half_a_look_is_not_shown, a_spool_whose_socket_is_not_there, the_file_system_of_the_spool,
     two_instances, turned_off, check_knows_the_queue, exim_as_its_listing_tells_it,
-    exim_frozen_and_half_delivered, exim_files_that_are_none,
+    exim_frozen_and_half_delivered, exim_files_that_are_none, sendmail_as_its_listing_tells_it,
+    sendmail_states_are_told, opensmtpd_mx, opensmtpd_smart, opensmtpd_that_compresses,
 ]  # fmt: skip
 
 

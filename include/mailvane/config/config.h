@@ -51,6 +51,10 @@ struct config {
     size_t queue_postfix_count;
     char **queue_exim; /* spool directories */
     size_t queue_exim_count;
+    char **queue_sendmail; /* queue directories */
+    size_t queue_sendmail_count;
+    char **queue_opensmtpd; /* spool directories */
+    size_t queue_opensmtpd_count;
     long queue_interval; /* seconds between two looks; 0: none */
     long queue_timeout;  /* seconds of silence that end a look */
     char **web_listen;
