@@ -14,7 +14,6 @@
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
-#include "mailvane/base/number.h"
 #include "reader.h"
 #include "seen.h"
 #include "spool.h"
@@ -75,28 +74,17 @@ static void end(struct look *look)
 
 /* --- the lines of a header file, in their order --------------------------------------- */
 
-static bool read_number(struct slice text, uint64_t *out)
-{
-    const char *stop = number_read(text.ptr, slice_end(text), out);
-    *out /= NUMBER_ONE;
-    return stop != NULL;
-}
-
 /* "NNNF text": the length of the text, a flag, '*' where the header was removed; it ends
  * with its last line. */
 static bool take_header(struct exim_look *x, struct slice line)
 {
     uint64_t len;
-    if (!read_number(line, &len))
+    size_t all = line.len;
+    if (!spool_number(&line, &len) || line.len < 2)
         return false;
-    size_t digits = 0;
-    while (digits < line.len && byte_is_digit(line.ptr[digits]))
-        digits++;
-    if (line.len < digits + 2)
-        return false;
-    if (line.ptr[digits] != '*')
+    if (line.ptr[0] != '*')
         x->bytes += len;
-    return spool_seek(&x->file, x->file.line_at + digits + 2 + len) == 0;
+    return spool_seek(&x->file, x->file.line_at + (all - line.len) + 2 + len) == 0;
 }
 
 static bool take_blank(struct exim_look *x, struct slice line)
@@ -117,7 +105,7 @@ static bool take_count(struct exim_look *x, struct slice line)
 {
     x->take = take_recipient;
     x->told_at = x->file.at;
-    if (!read_number(line, &x->count))
+    if (!spool_is_number(line, &x->count))
         return false;
     x->left = x->count;
     if (!x->count)
@@ -154,7 +142,7 @@ static bool skip_value(struct exim_look *x, struct slice option)
 {
     uint64_t len;
     size_t blank = slice_rfind(option, ' ');
-    return read_number(slice_skip(option, blank + 1), &len) &&
+    return spool_is_number(slice_skip(option, blank + 1), &len) &&
            spool_seek(&x->file, x->file.at + len + 1) == 0;
 }
 
@@ -175,7 +163,7 @@ static bool take_option(struct exim_look *x, struct slice line)
 static bool take_time(struct exim_look *x, struct slice line)
 {
     x->take = take_option;
-    return read_number(line, &x->arrived);
+    return spool_number(&line, &x->arrived);
 }
 
 static bool take_sender(struct exim_look *x, struct slice line)
@@ -343,7 +331,8 @@ static bool drop_field(struct slice *line)
 {
     uint64_t len;
     size_t blank = slice_rfind(*line, ' ');
-    if (!read_number(slice_skip(*line, blank + 1), &len) || len + 1 > blank)
+    struct slice numbers = slice_skip(*line, blank + 1);
+    if (!spool_number(&numbers, &len) || len + 1 > blank)
         return false;
     line->len = blank - (size_t)len;
     if (!slice_ends(*line, SLICE(" ")))

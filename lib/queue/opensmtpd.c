@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "mailvane/base/bug.h"
-#include "mailvane/base/number.h"
 #include "reader.h"
 #include "spool.h"
 #include "walk.h"
@@ -125,13 +124,6 @@ static const char *parse(struct slice bytes, struct envelope *e)
     return NULL;
 }
 
-static bool read_number(struct slice text, uint64_t *out)
-{
-    const char *stop = number_read(text.ptr, slice_end(text), out);
-    *out /= NUMBER_ONE;
-    return stop == slice_end(text) && text.len;
-}
-
 /* A notice goes to the sender; what the envelope says of the failure is its content. */
 static enum look_step tell_recipient(struct look *look)
 {
@@ -201,7 +193,7 @@ static enum look_step next_envelope(struct look *look)
     const char *complaint = parse(slice_of(o->buf, (size_t)got), &o->at);
     if (complaint)
         return give_up(look, complaint);
-    if (!read_number(o->at.created, &created))
+    if (!spool_is_number(o->at.created, &created))
         return give_up(look, "it has no time that is understood");
     return o->told ? tell_recipient(look) : tell_message(look, created);
 }

@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include "mailvane/base/bug.h"
-#include "mailvane/base/number.h"
 #include "reader.h"
 #include "spool.h"
 #include "walk.h"
@@ -89,13 +88,6 @@ static enum look_step give_up(struct look *look, const char *why)
 
 /* --- the control file as a whole ---------------------------------------------------------- */
 
-static bool read_number(struct slice text, uint64_t *out)
-{
-    const char *stop = number_read(text.ptr, slice_end(text), out);
-    *out /= NUMBER_ONE;
-    return stop == slice_end(text) && text.len;
-}
-
 static size_t keep(char *buf, size_t size, struct slice text)
 {
     text = slice_head(text, size);
@@ -114,11 +106,11 @@ static const char *take(struct sendmail_look *s, struct slice line)
         return "it goes on behind its end";
     switch (line.ptr[0]) {
     case 'V':
-        if (!read_number(value, &s->version) || s->version > VERSION_MAX)
+        if (!spool_is_number(value, &s->version) || s->version > VERSION_MAX)
             return "its version is not known";
         return NULL;
     case 'T':
-        s->has_time = read_number(value, &s->arrived);
+        s->has_time = spool_is_number(value, &s->arrived);
         return s->has_time ? NULL : "it has no time that is understood";
     case 'd':
         s->dir_len = keep(s->dir, sizeof(s->dir), value);

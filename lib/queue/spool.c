@@ -84,3 +84,23 @@ int spool_seek(struct spool_file *file, uint64_t at)
     forget(file, at);
     return lseek(file->fd, (off_t)at, SEEK_SET) < 0 ? -1 : 0;
 }
+
+#define DIGITS_MAX 18
+
+bool spool_number(struct slice *text, uint64_t *out)
+{
+    size_t digits = 0;
+    *out = 0;
+    for (; digits < text->len && byte_is_digit(text->ptr[digits]); digits++) {
+        if (digits == DIGITS_MAX)
+            return false;
+        *out = *out * 10 + (uint64_t)(text->ptr[digits] - '0');
+    }
+    *text = slice_skip(*text, digits);
+    return digits > 0;
+}
+
+bool spool_is_number(struct slice text, uint64_t *out)
+{
+    return spool_number(&text, out) && text.len == 0;
+}

@@ -40,4 +40,9 @@ enum spool_step spool_next(struct spool_file *file, struct slice *line);
 /* The next line is the one that begins there; behind the file's end there is none. */
 int spool_seek(struct spool_file *file, uint64_t at);
 
+/* Takes a number off the front; false where there is none, or one of more than 18 digits. */
+bool spool_number(struct slice *text, uint64_t *out);
+/* The whole of it. */
+bool spool_is_number(struct slice text, uint64_t *out);
+
 #endif

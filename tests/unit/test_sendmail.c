@@ -126,7 +126,10 @@ static void test_kinds_of_files(void **state)
     }
 }
 
-/* Queue groups, directories with qf and df below them, and a data file in another one. */
+/*
+ * Queue groups, directories with qf and df below them, and a data file in another one: mailq
+ * of Sendmail 8.17.1.9, asked about such a queue (QueueDirectory=.../q*), finds the same sizes.
+ */
 static void test_where_the_data_file_is(void **state)
 {
     static const struct {
