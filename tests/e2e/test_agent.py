@@ -25,6 +25,8 @@ PATIENCE = 60  # seconds: only a limit, nothing is expected to take that long
 SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 MEMORY_GROWTH_KIB = 4096
+# The machine may have a Postfix, whose queue is nobody's business here.
+NO_QUEUE = "queue: { interval: 0 }\n"
 # Who is shown what there is; a scraper is shown what is new to it at 0 first.
 PERSON = "curl/7.88.1"
 
@@ -75,8 +77,7 @@ class Agent:
     def __init__(self, binary, directory, config, *flags, listen="127.0.0.1:0", inside=()):
         self.config_file = os.path.join(directory, "mailvane.yml")
         with open(self.config_file, "w", encoding="utf-8") as out:
-            # The machine may have a Postfix, whose queue is nobody's business here.
-            queue = "" if "queue:" in config else "queue: { interval: 0 }\n"
+            queue = "" if "queue:" in config else NO_QUEUE
             out.write(f'{config}\n{queue}web: {{ listen: ["{listen}"] }}\n')
         self.said = []
         self.changed = threading.Condition()
@@ -641,8 +642,7 @@ def unusable_listen_addresses(place):
 
 def check_says_what_is_wrong(place):
     place.write(1)
-    alone = "queue: { interval: 0 }\n"  # the machine's own may be out of reach
-    good = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n{alone}")
+    good = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n{NO_QUEUE}")
     absent = place.file("absent.yml", f"sources: [{{ file: {place.path('no.log')} }}]\n")
     nodir = place.file("nodir.yml", f"sending_ips: {{ postfix: [{place.path('nodir')}] }}\n")
     for path, want in ((good, 0), (absent, 1), (nodir, 1), (place.path("none.yml"), 2)):
@@ -671,7 +671,8 @@ def check_looks_at_the_state(place):
         ("/dev/null", 1, "is no regular file"),
     )
     for state, want, words in rows:
-        path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {state}\n")
+        config = f"sources: [{{ file: {place.log} }}]\nstate: {state}\n{NO_QUEUE}"
+        path = place.file("state.yml", config)
         status, said = place.check(path)
         same((status, words in said), (want, True), f"check with {state}: {said!r}")
     path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {place.log}\n")
@@ -686,7 +687,7 @@ def check_looks_as_the_agents_user(place):
         raise Skip("not started as root")
     place.write(1)
     os.chmod(place.log, 0o600)
-    config = f"sources: [{{ file: {place.log} }}]\n"
+    config = f"sources: [{{ file: {place.log} }}]\n{NO_QUEUE}"
     as_root = place.file("root.yml", config + "sandbox: false\n")
     as_nobody = place.file("nobody.yml", config + f"user: nobody\nstate: {place.path('s.db')}\n")
     same(place.check(as_root)[0], 0, "check of a log as root")
