@@ -76,7 +76,7 @@ class Agent:
         self.config_file = os.path.join(directory, "mailvane.yml")
         with open(self.config_file, "w", encoding="utf-8") as out:
             # The machine may have a Postfix, whose queue is nobody's business here.
-            queue = "" if "queue:" in config else "queue: { interval: 0 }\n"
+            queue = "" if "queue:" in config else "queue: []\n"
             out.write(f'{config}\n{queue}web: {{ listen: ["{listen}"] }}\n')
         self.said = []
         self.changed = threading.Condition()
@@ -641,7 +641,7 @@ def unusable_listen_addresses(place):
 
 def check_says_what_is_wrong(place):
     place.write(1)
-    alone = "queue: { interval: 0 }\n"  # the machine's own may be out of reach
+    alone = "queue: []\n"  # the machine's own may be out of reach
     good = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n{alone}")
     absent = place.file("absent.yml", f"sources: [{{ file: {place.path('no.log')} }}]\n")
     nodir = place.file("nodir.yml", f"sending_ips: {{ postfix: [{place.path('nodir')}] }}\n")
