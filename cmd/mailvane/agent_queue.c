@@ -36,6 +36,7 @@ struct agent_queue {
     char *name; /* the label `mta` */
     char *spool;
     uint16_t mta;
+    int64_t interval_ms, timeout_ms;
     struct look *look;
     struct draft *draft;
     struct loop_timer due;     /* the next look */
@@ -126,12 +127,12 @@ static void fail_look(struct agent_queue *q, const char *sentence)
         draft_withdraw(q->draft);
         q->shown_ms = 0;
     }
-    loop_timer_arm(q->agent->loop, &q->due, q->agent->config.queue_interval * 1000);
+    loop_timer_arm(q->agent->loop, &q->due, q->interval_ms);
 }
 
 static void finish_look(struct agent_queue *q)
 {
-    int64_t took = now_ms() - q->began_ms, interval = q->agent->config.queue_interval * 1000;
+    int64_t took = now_ms() - q->began_ms, rest = took * BACK_OFF;
     const struct series_key none = {{0}};
     end_look(q);
     tell_of_look(q);
@@ -143,8 +144,7 @@ static void finish_look(struct agent_queue *q)
     set_up(q, 1);
     q->failures = 0;
     q->shown_ms = q->began_ms;
-    loop_timer_arm(q->agent->loop, &q->due,
-                   took * BACK_OFF > interval ? took * BACK_OFF : interval);
+    loop_timer_arm(q->agent->loop, &q->due, rest > q->interval_ms ? rest : q->interval_ms);
 }
 
 static void count_message(struct agent_queue *q)
@@ -225,15 +225,15 @@ static void on_turn(void *arg)
         return;
     if (!waits)
         loop_timer_arm(q->agent->loop, &q->more, 0);
-    loop_timer_arm(q->agent->loop, &q->silence, q->agent->config.queue_timeout * 1000);
+    loop_timer_arm(q->agent->loop, &q->silence, q->timeout_ms);
 }
 
 static void on_silence(void *arg)
 {
     struct agent_queue *q = arg;
     char sentence[160];
-    snprintf(sentence, sizeof(sentence), "%.80s: nothing was said for %ld seconds", q->spool,
-             q->agent->config.queue_timeout);
+    snprintf(sentence, sizeof(sentence), "%.80s: nothing was said for %lld seconds", q->spool,
+             (long long)(q->timeout_ms / 1000));
     fail_look(q, sentence);
 }
 
@@ -278,6 +278,8 @@ static void open_queue(struct agent *agent, struct agent_queue *q, const struct 
     q->name = must_strdup(setup->name);
     q->spool = must_strdup(setup->spool);
     q->mta = label(q, LABEL_MTA, q->name);
+    q->interval_ms = setup->interval * 1000;
+    q->timeout_ms = setup->timeout * 1000;
     q->look = look_new(queue_reader_named(setup->mta), q->spool);
     q->draft =
         draft_new(agent->pipeline.metrics, drafted, sizeof(drafted) / sizeof(drafted[0]), q->mta);

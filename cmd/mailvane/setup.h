@@ -40,11 +40,13 @@ struct files_command {
 /* Parses --config.file, --format and --help, loads the configuration and runs it. */
 int files_command_run(const struct files_command *command, int argc, char **argv);
 
-/* A queue that is configured, or the usual one where it is there. */
+/* A queue that is configured; where nothing is said of queues, one in a usual place. */
 struct setup_queue {
     const char *mta;
     const char *spool;
-    char name[64]; /* the label `mta`: of one MTA's queues each has its own */
+    long interval, timeout; /* as configured */
+    bool usual;             /* nobody asked for it: it happens to be there */
+    char name[256];         /* the label `mta`: of one MTA's queues each has its own */
 };
 
 #define SETUP_QUEUES_MAX 64

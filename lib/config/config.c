@@ -317,11 +317,101 @@ static int read_sources(struct walk *walk, const struct option_row *row, const y
     return 0;
 }
 
+static void release_queues(struct config *config)
+{
+    while (config->queue_count)
+        free(config->queues[--config->queue_count].spool);
+    free(config->queues);
+    config->queues = NULL;
+}
+
+void config_queue_defaults(struct config_queue *queue)
+{
+    option_entry_defaults("queue[]", queue);
+}
+
+/* The MTAs whose queues can be looked at, for a sentence. */
+static void spool_names(char *out, size_t size)
+{
+    const struct option_row *row;
+    size_t len = 0;
+    out[0] = '\0';
+    for (size_t i = 0; (row = option_at(i)); i++) {
+        if (row->type == OPTION_SPOOL && len < size)
+            len += (size_t)snprintf(out + len, size - len, "%s\"%s\"", len ? ", " : "", row->name);
+    }
+}
+
+/* Which MTA the entry is of: it has one such key. */
+static int find_mta(struct walk *walk, const yaml_node_t *node, struct config_queue *queue)
+{
+    char names[128];
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *key = yaml_document_get_node(walk->doc, pair->key);
+        const struct option_row *row = option_find("queue[]", scalar(key));
+        if (row->type != OPTION_SPOOL)
+            continue;
+        if (queue->mta)
+            return fail_at(walk, key->start_mark,
+                           "an entry of queue has one MTA, not \"%s\" and \"%s\"", queue->mta,
+                           row->name);
+        queue->mta = row->name;
+    }
+    if (queue->mta)
+        return 0;
+    spool_names(names, sizeof(names));
+    return fail_at(walk, node->start_mark, "an entry of queue needs one of the keys %s", names);
+}
+
+/* One spool twice would be two queues of the same name. */
+static int refuse_twin(struct walk *walk, const yaml_node_t *node, const struct config_queue *queue)
+{
+    char got[SHOWN_BYTES + 8];
+    quote(slice_str(queue->spool), got);
+    for (const struct config_queue *other = walk->config->queues; other < queue; other++)
+        if (strcmp(other->spool, queue->spool) == 0)
+            return fail_at(walk, node->start_mark, "queue has %s twice", got);
+    return 0;
+}
+
+static int read_queue(struct walk *walk, const yaml_node_t *node)
+{
+    struct config *config = walk->config;
+    char got[SHOWN_BYTES + 8];
+    describe(node, got);
+    if (node->type != YAML_MAPPING_NODE)
+        return fail_at(walk, node->start_mark, "an entry of queue must be a mapping, not %s", got);
+    size_t bytes = (config->queue_count + 1) * sizeof(*config->queues);
+    config->queues = must_realloc(config->queues, bytes);
+    struct config_queue *queue = &config->queues[config->queue_count++];
+    *queue = (struct config_queue){0};
+    config_queue_defaults(queue);
+    if (read_keys(walk, "queue[]", node, queue) || find_mta(walk, node, queue))
+        return -1;
+    return refuse_twin(walk, node, queue);
+}
+
+static int read_queues(struct walk *walk, const struct option_row *row, const yaml_node_t *node,
+                       void *base)
+{
+    (void)base;
+    const yaml_node_item_t *item = list_start(walk, row, node);
+    if (!item)
+        return -1;
+    release_queues(walk->config);
+    walk->config->queues_given = true;
+    for (; item < node->data.sequence.items.top; item++)
+        if (read_queue(walk, yaml_document_get_node(walk->doc, *item)))
+            return -1;
+    return 0;
+}
+
 /* The types that are no scalars; a key without a value leaves these as they are. */
 static const read_fn readers[OPTION_UNSUPPORTED + 1] = {
     [OPTION_SECTION] = read_section,         [OPTION_SOURCES] = read_sources,
-    [OPTION_ADDRESS_MAP] = read_address_map, [OPTION_PATHS] = read_texts,
-    [OPTION_LISTENS] = read_texts,
+    [OPTION_QUEUES] = read_queues,           [OPTION_PATHS] = read_texts,
+    [OPTION_ADDRESS_MAP] = read_address_map, [OPTION_LISTENS] = read_texts,
 };
 
 static int read_value(struct walk *walk, const struct option_row *row, const yaml_node_t *node,
@@ -491,6 +581,7 @@ void config_release(struct config *config)
     const struct option_row *row;
     release_sources(config);
     release_map(config);
+    release_queues(config);
     for (size_t i = 0; (row = option_at(i)); i++)
         if (!strchr(row->parent, '['))
             option_clear(row, config);

@@ -5,6 +5,7 @@
 
 #define AT_CONFIG(member)    offsetof(struct config, member), 0
 #define AT_SOURCE(member)    offsetof(struct config_source, member), 0
+#define AT_QUEUE(member)     offsetof(struct config_queue, member), 0
 #define AT_LIST(array, size) offsetof(struct config, array), offsetof(struct config, size)
 #define AT_NONE              0, 0
 
@@ -172,11 +173,13 @@ static const struct {
 } kinds[] = {
     [OPTION_SECTION] = {"a mapping", NULL},
     [OPTION_SOURCES] = {"a list of sources", NULL},
+    [OPTION_QUEUES] = {"a list of queues", NULL},
     [OPTION_ADDRESS_MAP] = {"a mapping of names to IP addresses", NULL},
     [OPTION_PATHS] = {"a list of file paths", NULL},
     [OPTION_LISTENS] = {"a list of host:port", NULL},
     [OPTION_TEXT] = {"a text", accepts_text},
     [OPTION_PATH] = {"a file path", accepts_text},
+    [OPTION_SPOOL] = {"a directory", accepts_text},
     [OPTION_URL_PATH] = {"a URL path that begins with /", accepts_url_path},
     [OPTION_LISTEN] = {"host:port or :port", accepts_listen},
     [OPTION_ADDRESS] = {"an IP address", accepts_address},
@@ -279,4 +282,11 @@ void option_defaults(struct config *config)
         else
             option_put(row, config, slice_str(row->value));
     }
+}
+
+void option_entry_defaults(const char *parent, void *entry)
+{
+    for (const struct option_row *row = rows; row < rows + ROW_COUNT; row++)
+        if (*row->value && strcmp(row->parent, parent) == 0)
+            option_put(row, entry, slice_str(row->value));
 }

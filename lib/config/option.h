@@ -3,7 +3,7 @@
  *
  * Knows nothing of YAML. Scalars are stored through the row's offset into the
  * struct they belong to: struct config, or struct config_source for the rows
- * under "sources[]".
+ * under "sources[]", struct config_queue for those under "queue[]".
  */
 #ifndef MAILVANE_CONFIG_OPTION_H
 #define MAILVANE_CONFIG_OPTION_H
@@ -14,11 +14,13 @@
 enum option_type {
     OPTION_SECTION,     /* a mapping with rows of its own */
     OPTION_SOURCES,     /* a list of mappings */
+    OPTION_QUEUES,      /* likewise */
     OPTION_ADDRESS_MAP, /* a mapping of free names to addresses */
     OPTION_PATHS,
     OPTION_LISTENS,
     OPTION_TEXT,
     OPTION_PATH,
+    OPTION_SPOOL, /* of the MTA that the row is named after */
     OPTION_URL_PATH,
     OPTION_LISTEN,  /* host:port */
     OPTION_ADDRESS, /* stored in its canonical form */
@@ -65,5 +67,7 @@ void option_clear(const struct option_row *row, void *base);
 
 /* Fills the rows of struct config with their defaults. */
 void option_defaults(struct config *config);
+/* Fills an entry of a list; parent is "queue[]" or its like. */
+void option_entry_defaults(const char *parent, void *entry);
 
 #endif

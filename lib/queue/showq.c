@@ -59,6 +59,13 @@ static bool take_size(struct showq *showq, struct slice value)
     return read_number(value, &showq->message.bytes);
 }
 
+/* Only qshape cares. */
+static bool take_expiring(struct showq *showq, struct slice value)
+{
+    showq->message.expiring = !slice_eq(value, SLICE("0"));
+    return true;
+}
+
 static bool take_recipient(struct showq *showq, struct slice value)
 {
     memcpy(showq->address, value.ptr, value.len);
@@ -85,13 +92,14 @@ static bool take_nothing(struct showq *showq, struct slice value)
     return true;
 }
 
-enum { PROTOCOL_ROW, QUEUE_ROW, TIME_ROW, SIZE_ROW, RECIPIENT_ROW, REASON_ROW, ROWS };
+enum { PROTOCOL_ROW, QUEUE_ROW, TIME_ROW, SIZE_ROW, EXPIRING_ROW, RECIPIENT_ROW, REASON_ROW, ROWS };
 
 static const struct showq_attribute attributes[ROWS] = {
     [PROTOCOL_ROW] = {SLICE_INIT("protocol"), take_protocol, false},
     [QUEUE_ROW] = {SLICE_INIT("queue_name"), take_queue, true},
     [TIME_ROW] = {SLICE_INIT("time"), take_time, true},
     [SIZE_ROW] = {SLICE_INIT("size"), take_size, true},
+    [EXPIRING_ROW] = {SLICE_INIT("forced_expire"), take_expiring, false},
     [RECIPIENT_ROW] = {SLICE_INIT("recipient"), take_recipient, false},
     [REASON_ROW] = {SLICE_INIT("reason"), take_reason, false},
 };
@@ -160,6 +168,7 @@ static bool begin_list(struct showq *showq, const struct showq_attribute *first)
 {
     showq->begun = true;
     showq->seen = 0;
+    showq->message.expiring = false;
     return first == &attributes[QUEUE_ROW] || first == &attributes[PROTOCOL_ROW];
 }
 

@@ -76,8 +76,8 @@ def a_look(lab, number):
     """Starts an agent that looks once; lines and scrapes go on meanwhile."""
     log = os.path.join(lab.dir, f"other-{number}.log")
     open(log, "w", encoding="ascii").close()
-    config = (f"sources: [{{ file: {log} }}]\nsandbox: false\nqueue: {{ interval: 3600, "
-              f"timeout: 600, postfix: [{lab.dir}/spool] }}\n")
+    config = (f"sources: [{{ file: {log} }}]\nsandbox: false\nqueue: [{{ interval: 3600, "
+              f"timeout: 600, postfix: {lab.dir}/spool }}]\n")
     agent = Agent(lab.binary, lab.dir, config)
     before, lines, during, peak = agent.status_number("VmRSS"), 0, [], 0
     while not (samples := agent.scrape()).having("mailvane_queue_up", {}):

@@ -26,7 +26,7 @@ SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 MEMORY_GROWTH_KIB = 4096
 # The machine may have a Postfix, whose queue is nobody's business here.
-NO_QUEUE = "queue: { interval: 0 }\n"
+NO_QUEUE = "queue: []\n"
 # Who is shown what there is; a scraper is shown what is new to it at 0 first.
 PERSON = "curl/7.88.1"
 
@@ -77,6 +77,7 @@ class Agent:
     def __init__(self, binary, directory, config, *flags, listen="127.0.0.1:0", inside=()):
         self.config_file = os.path.join(directory, "mailvane.yml")
         with open(self.config_file, "w", encoding="utf-8") as out:
+            # The machine may have a Postfix, whose queue is nobody's business here.
             queue = "" if "queue:" in config else NO_QUEUE
             out.write(f'{config}\n{queue}web: {{ listen: ["{listen}"] }}\n')
         self.said = []

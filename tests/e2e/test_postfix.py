@@ -390,7 +390,7 @@ def the_queue_is_what_postqueue_tells(lab):
         lab.postfix.run("postsuper", "-h", queue_id)
     directory = os.path.join(lab.dir, "looking")
     os.mkdir(directory)
-    config = f"queue: {{ postfix: [{lab.dir}/spool], interval: 1 }}\n"
+    config = f"queue: [{{ postfix: {lab.dir}/spool, interval: 1 }}]\n"
     with open(os.path.join(directory, "mail.log"), "w", encoding="ascii"):
         pass
     sources = f"sources: [{{ file: {directory}/mail.log }}]\n"
@@ -416,7 +416,7 @@ def the_queue_is_what_postqueue_tells(lab):
 def without_group_postdrop(lab):
     """Root without capabilities is nobody: one sentence, and no value."""
     directory = os.path.join(lab.dir, "looking")
-    config = f"queue: {{ postfix: [{lab.dir}/spool], interval: 1 }}\n"
+    config = f"queue: [{{ postfix: {lab.dir}/spool, interval: 1 }}]\n"
     sources = f"sources: [{{ file: {directory}/mail.log }}]\n"
     agent = Agent(lab.binary, directory, sources + config)
     try:

@@ -14,12 +14,13 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
 
 import test_agent
 from queue_peer import END, Showq, message
-from test_agent import PATIENCE, Place, run_tap, same, until
+from test_agent import PATIENCE, Place, Skip, run_tap, same, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SNAPSHOT = os.path.join(ROOT, "tests", "data", "postfix", "queue", "snapshot")
@@ -59,7 +60,7 @@ class Queue:
     def start(self, interval=1, timeout=1):
         return self.place.start(
             config=f"sources: [{{ file: {self.place.log} }}]\n"
-            f"queue: {{ postfix: [{self.spool}], interval: {interval}, timeout: {timeout} }}\n"
+            f"queue: [{{ postfix: {self.spool}, interval: {interval}, timeout: {timeout} }}]\n"
         )
 
     def release(self):
@@ -313,15 +314,19 @@ def two_instances(queue):
     queue.showq.says(message("hold", time.time(), [("a@a.example", "")]) + END)
     agent = queue.place.start(
         config=f"sources: [{{ file: {queue.place.log} }}]\n"
-        f"queue: {{ postfix: [{queue.spool}, {other}], interval: 1 }}"
+        f"queue: [{{ postfix: {queue.spool} }}, {{ postfix: {other}, interval: 1 }}]"
     )
     until(lambda: up(agent) == {"spool": 1, "postfix-bulk": 1}, "both")
     got = agent.scrape().by("mailvane_queue_messages", "mta", "queue")
     same(got, {("spool", "hold"): 1, ("postfix-bulk", "hold"): 2}, "messages")
+    # Each is looked at in an interval of its own; the first one's is 30 s.
+    asked = second.asked
+    until(lambda: second.asked >= asked + 2, "more looks at the second")
+    same(queue.showq.asked, 1, "looks at the first")
 
 
 def turned_off(queue):
-    agent = queue.start(interval=0)
+    agent = queue.place.start(config=f"sources: [{{ file: {queue.place.log} }}]\nqueue: []\n")
     same(agent.scrape().having("mailvane_queue_up", {}), [], "looks")
     same(queue.showq.asked, 0, "connections")
 
@@ -332,6 +337,55 @@ def check_knows_the_queue(queue):
     same(queue.place.run("check", "--config.file", agent.config_file)[0], 0, "status of check")
     queue.showq.close()
     same(queue.place.run("check", "--config.file", agent.config_file)[0], 1, "without showq")
+
+
+# --- the usual places --------------------------------------------------------------------
+
+
+def in_usual_places(**spools):
+    """Runs what follows where /var/spool holds these alone: a name and what is there, None: nothing."""
+    steps = ["mount -t tmpfs tmpfs /var/spool"]
+    for name, spool in spools.items():
+        steps += [f"mkdir /var/spool/{name}"]
+        steps += [f"mount --bind '{spool}' /var/spool/{name}"] if spool else []
+    rights = ["--map-root-user"] if os.geteuid() else []
+    inside = ("unshare", "--mount", *rights, "sh", "-c", " && ".join([*steps, 'exec "$@"']), "sh")
+    if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode != 0:
+        raise Skip("no mount namespace can be had")
+    return inside
+
+
+def check_inside(queue, inside, text):
+    path = queue.place.file("check.yml", f"sources: [{{ file: {queue.place.log} }}]\n{text}\n")
+    done = subprocess.run(
+        [*inside, queue.place.binary, "check", "--config.file", path],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout
+
+
+def the_usual_queues_are_found(queue):
+    """Where nothing is said of queues; an empty list says that there are none."""
+    inside = in_usual_places(postfix=queue.spool, exim4=exim_samples(queue))
+    config = f"sources: [{{ file: {queue.place.log} }}]\nqueue:\n"
+    agent = queue.place.start(config=config, inside=inside)
+    until(lambda: up(agent) == {"postfix": 1, "exim": 1}, "a look at both")
+    same(agent.scrape().sum("mailvane_queue_messages", mta="exim"), len(exim_listing()), "messages")
+    agent.stop()
+    agent = queue.place.start(config=config.replace("queue:", "queue: []"), inside=inside)
+    same(up(agent), {}, "looks where none was asked for")
+
+
+def a_usual_queue_out_of_reach_is_but_a_note(queue):
+    """Nobody asked for it; where somebody did, it is a problem."""
+    inside = in_usual_places(postfix=None, exim4=None)
+    why = "/var/spool/postfix/public/showq: "
+    for text, want in (("", "note "), ("queue: [{ postfix: /var/spool/postfix }]", "problem ")):
+        status, said = check_inside(queue, inside, text)
+        same(status, 0 if want == "note " else 1, f"status of check: {said}")
+        lines = [line for line in said.splitlines() if why in line]
+        same([line.startswith(want) for line in lines], [True], f"{want} in {said}")
+        same("exim" in said, False, f"a spool without a queue is said to be one: {said}")
 
 
 # --- Exim ----------------------------------------------------------------------------------
@@ -354,7 +408,7 @@ def exim_samples(queue):
 def start_spool(queue, mta, spool):
     agent = queue.place.start(
         config=f"sources: [{{ file: {queue.place.log} }}]\n"
-        f"queue: {{ postfix: [], {mta}: [{spool}], interval: 1 }}"
+        f"queue: [{{ {mta}: {spool}, interval: 1 }}]"
     )
     until(lambda: up(agent).get(mta) == 1, "a look")
     return agent
@@ -568,7 +622,8 @@ SCENARIOS = [
     the_provider_is_whom_the_mail_went_to, a_queue_that_empties_is_zero,
     bad_answers_fail_and_leave_nothing, a_showq_that_hangs, a_showq_that_drips, nobody_listens,
     half_a_look_is_not_shown, a_spool_whose_socket_is_not_there, the_file_system_of_the_spool,
-    two_instances, turned_off, check_knows_the_queue, exim_as_its_listing_tells_it,
+    two_instances, turned_off, check_knows_the_queue, the_usual_queues_are_found,
+    a_usual_queue_out_of_reach_is_but_a_note, exim_as_its_listing_tells_it,
     exim_frozen_and_half_delivered, exim_files_that_are_none, sendmail_as_its_listing_tells_it,
     sendmail_states_are_told, opensmtpd_mx, opensmtpd_smart, opensmtpd_that_compresses,
 ]  # fmt: skip

@@ -392,6 +392,19 @@ def the_unit_is_exposed_by_no_more_than_two(_place):
     same(float(level[1]) <= EXPOSURE_MAX, True, f"at most {EXPOSURE_MAX} (got {level[1]})")
 
 
+def the_unit_names_no_group_that_may_be_missing(_place):
+    """A unit whose group is not there does not start: only those count that every Debian has."""
+    master = "/usr/share/base-passwd/group.master"
+    if not os.path.exists(master):
+        raise Skip("Debian's list of groups is not here")
+    with open(master, encoding="ascii") as rows, open(UNIT, encoding="utf-8") as unit:
+        there = {row.split(":")[0] for row in rows}
+        named = re.findall(r"^SupplementaryGroups=(.*)$", unit.read(), re.MULTILINE)
+    named = {name for row in named for name in row.split()}
+    same(named - there, set(), "groups that may be missing")
+    same("adm" in named, True, "group adm, for the logs")
+
+
 def calls_of(name):
     """The system calls of a set of systemd's, or the one that is named."""
     if not name.startswith("@"):
@@ -451,7 +464,8 @@ SCENARIOS = [
     a_link_switched_to_a_path_of_the_sandbox_is_followed,
     a_link_switched_elsewhere_is_said_to_be_closed, process_metrics_are_still_there,
     readiness_reload_and_end_are_told, an_agent_that_hangs_does_not_feed_the_watchdog,
-    the_unit_is_exposed_by_no_more_than_two, the_calls_of_the_unit_are_enough,
+    the_unit_is_exposed_by_no_more_than_two, the_unit_names_no_group_that_may_be_missing,
+    the_calls_of_the_unit_are_enough,
 ]
 
 

@@ -11,6 +11,7 @@
 #include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
 #include "mailvane/config/config.h"
+#include "mailvane/queue/look.h"
 
 #define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -50,10 +51,8 @@ static void expect_defaults(const char *name, const struct config *config)
     expect_text(name, config->web_telemetry_path, "/metrics");
     expect_text(name, config->log_level, "info");
     expect_text(name, config->log_format, "logfmt");
-    expect_number(name, (long)config->queue_postfix_count, 1);
-    expect_text(name, config->queue_postfix[0], "/var/spool/postfix");
-    expect_number(name, config->queue_interval, 30);
-    expect_number(name, config->queue_timeout, 30);
+    expect_number(name, (long)config->queue_count, 0);
+    expect_number(name, config->queues_given, false);
     expect_number(name, config->check_interval, 60);
     expect_number(name, config->sandbox, true);
     expect_number(name, (long)config->sandbox_path_count, 0);
@@ -72,7 +71,7 @@ static const struct {
     {"null", "~\n"},
     {"empty mapping", "{}\n"},
     {"empty sections",
-     "sources:\nweb:\nlog: ~\nproviders: null\nsending_ips: {map: , postfix: }\n"},
+     "sources:\nweb:\nlog: ~\nqueue:\nproviders: null\nsending_ips: {map: , postfix: }\n"},
     {"byte order mark", "\xef\xbb\xbf# utf-8\n"},
 };
 
@@ -103,8 +102,13 @@ static const char every_key[] = "sources:\n"
                                 "log:\n"
                                 "  level: debug\n"
                                 "  format: json\n"
-                                "queue: { postfix: [/q/a, /q/b], exim: [/x],"
-                                " interval: 0, timeout: 3600 }\n"
+                                "queue:\n"
+                                "  - postfix: /q/a\n"
+                                "  - { timeout: 3600, exim: '/x y', interval: 1 }\n"
+                                "  - postfix: /q/b\n"
+                                "    interval: 86400\n"
+                                "  - sendmail: /q/c\n"
+                                "  - { opensmtpd: /q/d, timeout: 1 }\n"
                                 "check_interval: 86400\n"
                                 "sandbox: false\n"
                                 "sandbox_paths: [/srv, /data/logs]\n"
@@ -125,6 +129,35 @@ static void expect_sources(const struct config *config)
     expect_text("third format", config->sources[2].format, NULL);
     expect_number("line of an entry without a format", config->sources[2].line, 5);
     expect_number("column of an entry without a format", config->sources[2].column, 5);
+}
+
+static void expect_queues(const struct config *config)
+{
+    static const struct config_queue want[] = {
+        {"postfix", (char *)"/q/a", 30, 30},
+        {"exim", (char *)"/x y", 1, 3600},
+        {"postfix", (char *)"/q/b", 86400, 30},
+        {"sendmail", (char *)"/q/c", 30, 30},
+        {"opensmtpd", (char *)"/q/d", 30, 1},
+    };
+    expect_number("queues", (long)config->queue_count, LEN(want));
+    expect_number("queues that are given", config->queues_given, true);
+    for (size_t i = 0; i < LEN(want); i++) {
+        expect_text("MTA of a queue", config->queues[i].mta, want[i].mta);
+        expect_text("its spool", config->queues[i].spool, want[i].spool);
+        expect_number("its interval", config->queues[i].interval, want[i].interval);
+        expect_number("its timeout", config->queues[i].timeout, want[i].timeout);
+    }
+}
+
+static void an_empty_list_of_queues_is_no_queue(void **state)
+{
+    (void)state;
+    struct config config;
+    parse_ok(&config, "no queues", "queue: []\n");
+    expect_number("queues", (long)config.queue_count, 0);
+    expect_number("queues that are given", config.queues_given, true);
+    config_release(&config);
 }
 
 static void reads_every_key(void **state)
@@ -152,11 +185,7 @@ static void reads_every_key(void **state)
     expect_text("telemetry_path", config.web_telemetry_path, "/m/x");
     expect_text("level", config.log_level, "debug");
     expect_text("format", config.log_format, "json");
-    expect_number("queue.postfix", (long)config.queue_postfix_count, 2);
-    expect_text("queue.postfix[1]", config.queue_postfix[1], "/q/b");
-    expect_number("queue.exim", (long)config.queue_exim_count, 1);
-    expect_number("queue.interval", config.queue_interval, 0);
-    expect_number("queue.timeout", config.queue_timeout, 3600);
+    expect_queues(&config);
     expect_number("check_interval", config.check_interval, 86400);
     expect_text("state", config.state, "/var/lib/x/state.db");
     expect_number("sandbox", config.sandbox, false);
@@ -264,10 +293,27 @@ static const struct mistake {
     {"own_domains", "own_domains: [example.com]\n", "c.yml:1:1: own_domains" NOT_YET},
     {"trusted_authserv_ids", "trusted_authserv_ids: []\n",
      "c.yml:1:1: trusted_authserv_ids" NOT_YET},
-    {"a list of queues", "log: {}\nqueue:\n  - postfix: /var/spool/postfix\n",
-     "c.yml:3:3: queue must be a mapping, not a list"},
-    {"queue.interval", "queue: {interval: -1}\n",
-     "c.yml:1:19: queue.interval must be a whole number from 0 to 86400, not \"-1\""},
+    {"a mapping of queues", "log: {}\nqueue:\n  postfix: /var/spool/postfix\n",
+     "c.yml:3:3: queue must be a list of queues, not a mapping"},
+    {"a queue by its path", "queue: [/var/spool/postfix]\n",
+     "c.yml:1:9: an entry of queue must be a mapping, not \"/var/spool/postfix\""},
+    {"a queue of nobody", "queue:\n  - interval: 5\n",
+     "c.yml:2:5: an entry of queue needs one of the keys \"postfix\", \"exim\","
+     " \"sendmail\", \"opensmtpd\""},
+    {"a queue of two MTAs", "queue:\n  - exim: /a\n    postfix: /b\n",
+     "c.yml:3:5: an entry of queue has one MTA, not \"exim\" and \"postfix\""},
+    {"one queue twice", "queue: [{postfix: /a}, {exim: /b}, {exim: /a}]\n",
+     "c.yml:1:36: queue has \"/a\" twice"},
+    {"several spools", "queue: [{postfix: [/a, /b]}]\n",
+     "c.yml:1:19: queue[].postfix must be a directory of at most 4095 bytes, not a list"},
+    {"a queue without a spool", "queue:\n  - postfix:\n",
+     "c.yml:2:13: queue[].postfix must be a directory of at most 4095 bytes, not \"\""},
+    {"interval of a queue", "queue: [{postfix: /a, interval: 0}]\n",
+     "c.yml:1:33: queue[].interval must be a whole number from 1 to 86400, not \"0\""},
+    {"timeout of a queue", "queue: [{timeout: 3601}]\n",
+     "c.yml:1:19: queue[].timeout must be a whole number from 1 to 3600, not \"3601\""},
+    {"slip in a queue", "queue:\n  - postfx: /a\n",
+     "c.yml:2:5: unknown key \"postfx\" under queue[]; did you mean \"postfix\"?"},
     {"web.config_file", "web:\n  config_file: /x\n", "c.yml:2:3: web.config_file" NOT_YET},
     {"journal", "sources:\n  - journal: {units: [a]}\n", "c.yml:2:5: sources[].journal" NOT_YET},
     {"mail", "sources:\n  - mail: /var/mail/new\n", "c.yml:2:5: sources[].mail" NOT_YET},
@@ -607,11 +653,36 @@ static void manual_has_every_key(void **state)
     strbuf_release(&manual);
 }
 
+/* A key of an MTA is worth nothing without who reads its queue. */
+static void mtas_have_readers(void **state)
+{
+    (void)state;
+    unsigned readers = 0;
+#define OPTION(parent, name, type, where, value, min, max, words, help)                            \
+    {parent, name, #type},
+    static const struct {
+        const char *parent, *name, *type;
+    } rows[] = {
+#include "mailvane/tables/options.def"
+    };
+#undef OPTION
+    for (size_t i = 0; i < LEN(rows); i++) {
+        if (strcmp(rows[i].type, "SPOOL") != 0)
+            continue;
+        if (!queue_reader_named(rows[i].name))
+            fail_msg("no queue reader is named %s", rows[i].name);
+        readers++;
+    }
+    expect_number("MTAs: Postfix, Exim, Sendmail, OpenSMTPD", readers, 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_defaults),
         cmocka_unit_test(reads_every_key),
+        cmocka_unit_test(an_empty_list_of_queues_is_no_queue),
+        cmocka_unit_test(mtas_have_readers),
         cmocka_unit_test(names_the_mistake),
         cmocka_unit_test(places_syntax_errors),
         cmocka_unit_test(aliases_do_not_grow),

@@ -76,6 +76,23 @@ static void test_the_snapshot_in_pieces(void **state)
     strbuf_release(&want);
 }
 
+/* postqueue-j.json has "forced_expire": true three times. */
+static void test_made_to_expire(void **state)
+{
+    static struct showq q;
+    struct strbuf bytes = STRBUF_INIT;
+    enum showq_token token;
+    int expiring = 0;
+    (void)state;
+    read_file(SNAPSHOT "showq.raw.bin", &bytes);
+    struct slice rest = strbuf_slice(&bytes);
+    showq_init(&q);
+    while ((token = showq_next(&q, &rest)) != SHOWQ_HUNGRY)
+        expiring += token == SHOWQ_MESSAGE && q.message.expiring;
+    expect_int("snapshot", "messages made to expire", expiring, 3);
+    strbuf_release(&bytes);
+}
+
 #define HEAD                                                                                       \
     "queue_name\0deferred\0queue_id\0A\0time\0"                                                    \
     "12\0size\0"                                                                                   \
@@ -167,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_snapshot_in_pieces),
+        cmocka_unit_test(test_made_to_expire),
         cmocka_unit_test(test_small_lists),
         cmocka_unit_test(test_a_long_value_is_cut),
         cmocka_unit_test(test_bands),

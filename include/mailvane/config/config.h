@@ -27,6 +27,13 @@ struct config_source {
     int column;
 };
 
+struct config_queue {
+    const char *mta; /* the key that names the spool: "postfix" */
+    char *spool;
+    long interval; /* seconds between two looks */
+    long timeout;  /* seconds of silence that end a look */
+};
+
 struct config_sending_ip {
     char *name; /* syslog_name or transport */
     char *ip;
@@ -47,16 +54,9 @@ struct config {
     size_t provider_count;
     char **causes; /* files of more rules for causes, tried before the built-in ones */
     size_t cause_count;
-    char **queue_postfix; /* queue directories */
-    size_t queue_postfix_count;
-    char **queue_exim; /* spool directories */
-    size_t queue_exim_count;
-    char **queue_sendmail; /* queue directories */
-    size_t queue_sendmail_count;
-    char **queue_opensmtpd; /* spool directories */
-    size_t queue_opensmtpd_count;
-    long queue_interval; /* seconds between two looks; 0: none */
-    long queue_timeout;  /* seconds of silence that end a look */
+    struct config_queue *queues;
+    size_t queue_count;
+    bool queues_given; /* false: the file says nothing of queues, not even that there are none */
     char **web_listen;
     size_t web_listen_count;
     char *web_telemetry_path;
@@ -80,5 +80,8 @@ int config_load(struct config *config, const char *path, struct error *err);
 /* The same from memory; name is what errors call it. */
 int config_parse(struct config *config, const char *name, struct slice text, struct error *err);
 void config_release(struct config *config);
+
+/* What holds for a queue that says nothing else. */
+void config_queue_defaults(struct config_queue *queue);
 
 #endif

@@ -13,6 +13,7 @@ struct queue_message {
     struct slice queue; /* the MTA's word: "deferred", "hold", "frozen" */
     int64_t arrived;    /* seconds since the epoch */
     uint64_t bytes;
+    bool expiring; /* made to expire by hand (postsuper -e): qshape does not count it */
 };
 
 struct queue_recipient {
