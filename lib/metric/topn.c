@@ -59,7 +59,6 @@ uint16_t topn_adopt(struct topn *topn, struct slice name, const struct topn_slot
     own->seen += slot->seen;
     own->shown |= shown;
     own->fresh |= slot->fresh;
-    own->fresh |= slot->fresh;
     own->last = slot->last > own->last ? slot->last : own->last;
     return number;
 }
