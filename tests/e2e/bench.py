@@ -4,19 +4,19 @@ What must be counted is what `mailvane scan` counts of the same lines in one fil
 from its beginning to its end.
 """
 
+import contextlib
 import gzip
-import http.client
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 
-from tap import same, test
-from test_agent import Agent, Samples, until
+import tap
+from agent import Agent, Samples, until
+from tap import LABORATORY, same
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-LAB = os.path.join(HERE, "..", "data", "postfix", "main", "maillog.log")
+LAB = os.path.join(LABORATORY, "main", "maillog.log")
 # What tells of the agent itself, and not of the log.
 OWN = ("process_", "mailvane_build", "mailvane_checkpoint", "mailvane_series", "mailvane_log_behind",
        "mailvane_log_last", "mailvane_log_rotations", "mailvane_watch", "mailvane_scrape")
@@ -153,20 +153,18 @@ class Bench:
             self.agent.kill()
 
 
-def scenario(function):
-    """A test with a bench of its own; the subject is [the binary, the disk that fails]."""
+@contextlib.contextmanager
+def new_bench(subject):
+    """A bench of its own; the subject is [the binary, the disk that fails]."""
+    with tempfile.TemporaryDirectory(prefix="mailvane-bench.") as directory:
+        bench = Bench(*subject, directory)
+        try:
+            yield bench
+        finally:
+            bench.close()
 
-    def run(subject):
-        with tempfile.TemporaryDirectory(prefix="mailvane-bench.") as directory:
-            bench = Bench(*subject, directory)
-            try:
-                function(bench)
-            finally:
-                bench.close()
 
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    run.is_long = getattr(function, "is_long", False)
-    return test(run)
+scenario = tap.scenario(new_bench)
 
 
 class Scraper:
@@ -177,10 +175,7 @@ class Scraper:
         self.first = True
 
     def scrape(self, bench):
-        client = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=60)
-        client.request("GET", "/metrics", headers={"User-Agent": "Prometheus/2.42.0"})
-        samples = Samples(client.getresponse().read().decode("utf-8"))
-        client.close()
+        samples = bench.agent.scrape("Prometheus/2.42.0")
         now = {(n, tuple(sorted(labels.items()))): value for n, labels, value in samples.rows
                if n.endswith(("_total", "_count", "_bucket", "_sum")) and not n.startswith("process_")}
         resets = [f"{k}: {self.last[k]} then {v}" for k, v in now.items() if v < self.last.get(k, 0)]

@@ -21,13 +21,12 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 
 import tap
+from agent import MEMORY_GROWTH_KIB, PATIENCE, until
 from bench import Scraper, scenario
 from tap import Skip, long, same
-from test_agent import MEMORY_GROWTH_KIB, PATIENCE, until
 
 QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events"
 LINE_MAX = 64 << 10  # LINE_MAX_BYTES
@@ -625,17 +624,6 @@ def descriptors(count):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def scrape_from(bench, source):
-    client = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=PATIENCE,
-                                        source_address=(source, 0))
-    client.request("GET", "/metrics", headers={"User-Agent": "curl/7.88.1"})
-    answer = client.getresponse()
-    body = answer.read().decode("utf-8")
-    client.close()
-    same(answer.status, 200, f"status of a scrape from {source}")
-    return re.search(r'^mailvane_deliveries_total\{.*status="sent".*\} (\d+)$', body, re.MULTILINE)
-
-
 @scenario
 def ten_thousand_connections(bench):
     """All from one address and never closed by it: another one is answered at any time."""
@@ -653,8 +641,8 @@ def ten_thousand_connections(bench):
                     sock.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: "[:number % 40])
                 if number % 1000 == 999:
                     bench.append(delivery(number).encode(), lines=1)
-                    found = scrape_from(bench, "127.0.0.2")
-                    same(found and int(found[1]), bench.written, f"sent, beside {number + 1}")
+                    samples = bench.agent.scrape(source="127.0.0.2")
+                    same(sent(samples), bench.written, f"sent, beside {number + 1}")
             same(len(strangers), STRANGERS, "connections")
             flat(bench, before, "with 10,000 connections")
         finally:
@@ -832,7 +820,4 @@ def memory_of_scan_over_many_lines(bench):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        tap.usage("test_faults.py path/to/mailvane path/to/faulty.so [SCENARIO...]")
-    paths = [os.path.abspath(path) for path in sys.argv[1:3]]
-    sys.exit(tap.run(paths, sys.argv[3:]))
+    tap.main(__doc__, paths=2)

@@ -12,15 +12,13 @@ import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 
 import tap
+from agent import Agent, until
 from bench import LAB, Scraper, scenario
 from tap import same
-from test_agent import Agent, until
-
 
 # --- restarts --------------------------------------------------------------------------
 
@@ -456,7 +454,4 @@ def state_keeps_no_addresses(bench):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        tap.usage("test_restart.py path/to/mailvane path/to/faulty.so [SCENARIO...]")
-    paths = [os.path.abspath(path) for path in sys.argv[1:3]]
-    sys.exit(tap.run(paths, sys.argv[3:]))
+    tap.main(__doc__, paths=2)
