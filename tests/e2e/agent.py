@@ -162,6 +162,11 @@ class Agent:
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as lines:
             return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
 
+    def process_state(self):
+        """The letter that ps shows: T where it stands still."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rpartition(")")[2].split()[0]
+
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
         status = self.process.wait(PATIENCE)

@@ -388,7 +388,7 @@ def an_agent_that_hangs_does_not_feed_the_watchdog(place):
     supervisor.wait_ping()
     supervisor.wait_ping()
     agent.process.send_signal(signal.SIGSTOP)
-    until(lambda: status_of(agent.process.pid)["State"][0] == "T", "the agent to stand still")
+    until(lambda: agent.process_state() == "T", "the agent to stand still")
     supervisor.waiting()
     time.sleep(3 * WATCHDOG_SECONDS)
     same(supervisor.waiting(), 0, "messages while it stands still")
