@@ -115,6 +115,19 @@ static inline void cut(const struct stage *stage, const char *name)
     assert_int_equal(truncate(in(stage, name).text, 0), 0);
 }
 
+/* The log gets its last lines, and another name. */
+static inline void rotate(const struct stage *stage, const char *text, const char *to)
+{
+    put(stage, "l", text);
+    move(stage, "l", to);
+}
+
+static inline void set_time(const struct stage *stage, const char *name, time_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, in(stage, name).text, times, 0), 0);
+}
+
 static inline int add(struct stage *stage, const char *pattern)
 {
     struct error err;
@@ -142,6 +155,15 @@ static inline void wake(struct stage *stage)
     }
 }
 
+/* What the owner's timer does, so many times. */
+static inline void look(struct stage *stage, int times)
+{
+    for (int i = 0; i < times; i++) {
+        follow_check(stage->follow);
+        take(stage);
+    }
+}
+
 /* Shows the place where they part. */
 static inline void expect(struct stage *stage, const char *when, const char *want)
 {
@@ -154,6 +176,14 @@ static inline void expect(struct stage *stage, const char *when, const char *wan
         fail_msg("%s: after %zu bytes: got \"%.*s\", want \"%.300s\"", when, same,
                  SLICE_ARG(slice_head(slice_skip(got, same), 300)), want + same);
     strbuf_reset(&stage->got);
+}
+
+/* Follows a log of which "1" was written since. */
+static inline void follow_one(struct stage *stage)
+{
+    add(stage, "l");
+    put(stage, "l", "1\n");
+    expect(stage, "first", "1\n");
 }
 
 static inline struct follow_stats stats(const struct stage *stage, unsigned source)
