@@ -7,14 +7,9 @@
 #ifndef TESTS_FOLLOW_STAGE_H
 #define TESTS_FOLLOW_STAGE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "scratch.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,22 +17,14 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/source/follow.h"
 
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define LONGEST    4096
-#define PATH_SIZE  256
+#define LONGEST 4096
 
 struct stage {
-    char dir[PATH_SIZE];
+    char dir[SCRATCH_MAX];
     struct follow *follow;
     struct strbuf got;
     struct strbuf want;
 };
-
-static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
 
 static inline struct follow *new_follow(bool from_start)
 {
@@ -52,10 +39,7 @@ static inline struct follow *new_follow(bool from_start)
 static inline int set_up(void **state)
 {
     struct stage *stage = calloc(1, sizeof(*stage));
-    const char *tmp = getenv("TMPDIR");
-    snprintf(stage->dir, sizeof(stage->dir), "%s/follow-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(stage->dir))
-        return -1;
+    scratch_make(stage->dir);
     stage->follow = new_follow(false);
     *state = stage;
     return 0;
@@ -67,7 +51,7 @@ static inline int tear_down(void **state)
     follow_free(stage->follow);
     strbuf_release(&stage->got);
     strbuf_release(&stage->want);
-    nftw(stage->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(stage->dir);
     free(stage);
     return 0;
 }
@@ -75,7 +59,7 @@ static inline int tear_down(void **state)
 /* --- what a scenario does --------------------------------------------------------------------- */
 
 struct path {
-    char text[2 * PATH_SIZE];
+    char text[2 * SCRATCH_MAX];
 };
 
 static inline struct path in(const struct stage *stage, const char *name)

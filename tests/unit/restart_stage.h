@@ -95,7 +95,7 @@ static inline const struct follow_row *row_of(const struct play *play, enum foll
 /* Runs a tool on a file of the stage, as an administrator would. */
 static inline void run(const struct play *play, const char *tool, const char *name)
 {
-    char command[4 * PATH_SIZE];
+    char command[4 * SCRATCH_MAX];
     snprintf(command, sizeof(command), "%s '%s'", tool, in(play->stage, name).text);
     assert_int_equal(system(command), 0);
 }

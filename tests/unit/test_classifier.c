@@ -1,4 +1,5 @@
 #include "replies.h"
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -198,7 +199,7 @@ static void hit(struct hits *hits, const struct refusal *refusal)
 static void hit_all(struct hits *hits)
 {
     struct reply_table table;
-    for (size_t file = 0; file < COUNT_OF(reply_files); file++) {
+    for (size_t file = 0; file < LEN(reply_files); file++) {
         if (!replies_open(&table, reply_files[file], REPLY_COLUMNS))
             continue;
         for (size_t i = 0; i < table.count; i++) {
@@ -287,16 +288,16 @@ static struct refusal vary(uint64_t *random, const struct refusal *refusal)
     struct refusal other = *refusal;
     switch (replies_random(random, 5)) {
     case 0:
-        other.provider = slice_str(providers[replies_random(random, COUNT_OF(providers))]);
+        other.provider = slice_str(providers[replies_random(random, LEN(providers))]);
         break;
     case 1:
         other.phase = (enum phase)replies_random(random, PHASE_COUNT);
         break;
     case 2:
-        other.code = given[replies_random(random, COUNT_OF(given))];
+        other.code = given[replies_random(random, LEN(given))];
         break;
     case 3:
-        other.dsn = dsns[replies_random(random, COUNT_OF(dsns))];
+        other.dsn = dsns[replies_random(random, LEN(dsns))];
         break;
     default:
         break;
@@ -374,8 +375,8 @@ static void test_memory_knows_each_fact(void **state)
             "policy /^one texts$/\n"
             "relay-denied /^no text$/\n");
     for (int turn = 0; turn < 3; turn++) {
-        for (size_t i = 0; i < COUNT_OF(rows); i++) {
-            for (size_t k = 0; k < COUNT_OF(rows); k++) {
+        for (size_t i = 0; i < LEN(rows); i++) {
+            for (size_t k = 0; k < LEN(rows); k++) {
                 expect_cause("row", *classifier_judge(c, &rows[i].refusal), rows[i].want);
                 expect_cause("other", *classifier_judge(c, &rows[k].refusal), rows[k].want);
             }
@@ -474,7 +475,7 @@ static void test_bad_file_changes_nothing(void **state)
                                         "policy /no such user/\npolicy /(x/\n"};
     struct classifier *c = classifier_new(SEED);
     struct error err;
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    for (size_t i = 0; i < LEN(texts); i++) {
         err.text[0] = '\0';
         assert_int_equal(classifier_load_text(c, "bad", slice_str(texts[i]), &err), -1);
         assert_memory_equal(err.text, "bad:2:", 6);
@@ -491,12 +492,10 @@ static void test_bad_file_changes_nothing(void **state)
 static void test_files(void **state)
 {
     (void)state;
-    char dir[200], path[256], want[512];
-    const char *base = getenv("TMPDIR");
+    char dir[SCRATCH_MAX], path[256], want[512];
     struct error err;
     struct classifier *c = classifier_new(SEED);
-    snprintf(dir, sizeof(dir), "%s/classifier.XXXXXX", base ? base : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    scratch_make(dir);
     snprintf(path, sizeof(path), "%s/mine.rules", dir);
 
     assert_int_equal(classifier_load(c, path, &err), -1);
@@ -516,8 +515,7 @@ static void test_files(void **state)
     assert_non_null(strstr(err.text, path));
 
     close(fd);
-    unlink(path);
-    rmdir(dir);
+    scratch_remove(dir);
     classifier_free(c);
 }
 
@@ -552,7 +550,7 @@ static const struct {
 static void test_costly_patterns_are_stopped(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(costly); i++) {
+    for (size_t i = 0; i < LEN(costly); i++) {
         struct classifier *c = classifier_new(SEED);
         char text[120];
         memset(text, costly[i].byte, sizeof(text));
@@ -587,7 +585,7 @@ static void test_shipped_rules_are_not_stopped(void **state)
         classifier_judge_slowly(c, &refusal);
     }
     replies_close(&table);
-    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+    for (size_t i = 0; i < LEN(pieces); i++) {
         struct strbuf text = STRBUF_INIT;
         while (text.len < 2 * REPLY_TEXT_MAX)
             strbuf_add_str(&text, pieces[i]);

@@ -1,10 +1,5 @@
 /* The endpoint: addresses, clients, and the server over real sockets. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -16,7 +11,6 @@
 #include "../../lib/expose/http_listen.h"
 #include "mailvane/expose/http.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 /* How long to wait for an answer before a test has failed: only a limit. */
 #define PATIENCE_MS 20000
 
@@ -54,7 +48,7 @@ static const struct address_case address_cases[] = {
 static void test_addresses(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT(address_cases); i++) {
+    for (size_t i = 0; i < LEN(address_cases); i++) {
         const struct address_case *row = &address_cases[i];
         struct listen_address got;
         struct error err = {{0}};
@@ -289,7 +283,7 @@ static void on_closed(void *arg, uint64_t connection)
 
 static const struct http_options options = {
     .pages = pages,
-    .page_count = COUNT(pages),
+    .page_count = LEN(pages),
     .connections = &connections,
     .answered = on_answered,
     .closed = on_closed,
@@ -454,7 +448,7 @@ static void check_request(struct http *http, const struct request_case *row)
 
 static void test_requests(void **state)
 {
-    for (size_t i = 0; i < COUNT(request_cases); i++)
+    for (size_t i = 0; i < LEN(request_cases); i++)
         check_request(*state, &request_cases[i]);
 }
 
@@ -500,7 +494,7 @@ static const struct fact_case fact_cases[] = {
 
 static void test_request_facts(void **state)
 {
-    for (size_t i = 0; i < COUNT(fact_cases); i++) {
+    for (size_t i = 0; i < LEN(fact_cases); i++) {
         struct strbuf got = STRBUF_INIT;
         ask(*state, fact_cases[i].request, &got);
         if (!slice_ends(strbuf_slice(&got), slice_str(fact_cases[i].ends)))
@@ -604,7 +598,7 @@ static void test_client_names(void **state)
         {"::1", "::1"},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct http_client client = {.peer = "before"};
         struct sockaddr_in v4 = {.sin_family = AF_INET};
         struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};

@@ -105,7 +105,7 @@ static void test_identity(void **state)
     struct scrapers *s = new_scrapers();
     (void)state;
     visit_once(s, "P", 1, 101);
-    for (unsigned i = 0; i < COUNT_OF(others); i++) {
+    for (unsigned i = 0; i < LEN(others); i++) {
         scrapers_visit(s, &others[i], T0 + 1, 101);
         scrapers_closed(s, 9);
         expect_int("another scraper", "count", scrapers_count(s), i + 2);
@@ -249,12 +249,12 @@ static void test_people(void **state)
                                            "Python-urllib/3.11"};
     struct scrapers *s = new_scrapers();
     (void)state;
-    for (unsigned i = 0; i < COUNT_OF(people); i++)
+    for (unsigned i = 0; i < LEN(people); i++)
         expect(people[i], scrape(s, people[i], 1, 102), TEXT_ALL_SEEN);
     expect_int("nobody", "count", scrapers_count(s), 0);
-    for (unsigned i = 0; i < COUNT_OF(scrapers); i++)
+    for (unsigned i = 0; i < LEN(scrapers); i++)
         expect(scrapers[i], scrape(s, scrapers[i], 1, 102), BASE);
-    expect_int("all of them", "count", scrapers_count(s), COUNT_OF(scrapers));
+    expect_int("all of them", "count", scrapers_count(s), LEN(scrapers));
 }
 
 static const char *name_of(unsigned n)
@@ -396,7 +396,7 @@ static void test_save_first(void **state)
         {"but not what was 0 since", 106, false, true},
     };
     (void)state;
-    for (unsigned i = 0; i < COUNT_OF(rows); i++) {
+    for (unsigned i = 0; i < LEN(rows); i++) {
         if (rows[i].saved)
             scrapers_saved(s);
         struct scrape scrape = scrapers_visit(s, &request, T0 + 1, rows[i].births);
@@ -541,7 +541,7 @@ static void test_hostile_images(void **state)
     scrape(&after, "here", 5, 3);
     before = after;
     const void *good = scrapers_image(s, &len);
-    for (unsigned i = 0; i < COUNT_OF(hostile_cases); i++) {
+    for (unsigned i = 0; i < LEN(hostile_cases); i++) {
         memcpy(&image, good, len);
         memcpy((char *)&image + hostile_cases[i].at, &hostile_cases[i].value, sizeof(uint64_t));
         if (scrapers_restore(&after, &image, len))
@@ -603,13 +603,13 @@ static void crash_world(struct world *w)
     scrapers_note(&w->s, w->now, w->births);
     scrapers_start(&w->s, w->births);
     memset(w->dead, 0, sizeof(w->dead));
-    for (unsigned i = 0; i < COUNT_OF(w->proms); i++)
+    for (unsigned i = 0; i < LEN(w->proms); i++)
         w->proms[i].connection = 0;
 }
 
 static void end_connection(struct world *w, struct prometheus *p)
 {
-    uint64_t *dead = &w->dead[draw(w, COUNT_OF(w->dead))];
+    uint64_t *dead = &w->dead[draw(w, LEN(w->dead))];
     if (!p->connection)
         return;
     if (w->rough && draw(w, 4) == 0) {
@@ -648,7 +648,7 @@ static void scrape_world(struct world *w, struct prometheus *p)
 
 static void step_world(struct world *w)
 {
-    struct prometheus *p = &w->proms[draw(w, COUNT_OF(w->proms))];
+    struct prometheus *p = &w->proms[draw(w, LEN(w->proms))];
     w->now += (int64_t)draw(w, 40);
     switch (draw(w, 8)) {
     case 0:
@@ -682,7 +682,7 @@ static void run_world(uint64_t seed, bool rough)
     w = (struct world){.random = seed * 2654435761u + 88172645463325252u, .now = T0};
     w.births = BASE;
     w.rough = rough;
-    for (unsigned i = 0; i < COUNT_OF(w.proms); i++)
+    for (unsigned i = 0; i < LEN(w.proms); i++)
         w.proms[i].agent = rough ? alike[i] : apart[i];
     scrapers_init(&w.s, seed);
     scrapers_note(&w.s, w.now, w.births);
