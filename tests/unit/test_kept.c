@@ -239,7 +239,7 @@ static void test_damage(void **state)
         {"a domain without its slot", "domains", 0, 0, 16},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct metrics *before = new_metrics(10), *after = new_metrics(10);
         struct memory *memory = memory_new();
         fill(before);

@@ -52,7 +52,7 @@ static void test_rows(void **state)
     struct guard guard;
     (void)state;
     guard_open(&guard, 64);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         char roomy[64];
         expect_read(rows[i].name, "at the end", guard_put(&guard, slice_str(rows[i].text)),
                     rows[i].want, rows[i].len);
