@@ -181,6 +181,35 @@ def scraper_sees_no_reset(bench):
 
 
 @scenario
+def killed_while_it_catches_up(bench):
+    """What a scrape shows of a long log is saved but for what the next start reads for its first scrape."""
+    with open(LAB, "rb") as lab:
+        text = lab.read()
+    scraper = Scraper()
+
+    def shown():
+        scraper.scrape(bench)
+        return scraper.last["mailvane_log_read_bytes_total", (("source", bench.log),)]
+
+    bench.start()
+    with open(bench.log, "ab", buffering=0) as log:
+        log.write(text)
+        # Every series is there and saved: nothing but what follows asks for a save.
+        until(lambda: shown() == len(text), "all of the first time")
+        until(lambda: bench.saved_offset() == len(text), "saved")
+        shown()
+        for _ in range((160 << 20) // len(text)):
+            log.write(text)
+    seen = 0
+    while seen < 100 << 20:
+        seen, saved = shown(), bench.saved_offset()
+        same(seen - saved <= 16 << 20, True, f"{seen} bytes shown, {saved} saved")
+    bench.kill()
+    bench.start()
+    scraper.scrape(bench)
+
+
+@scenario
 def clock_set_back_between_two_looks(bench):
     """Rotated thrice unseen, with the times of an hour ago: the names tell that they are newer."""
     bench.begin(200)
