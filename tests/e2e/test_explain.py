@@ -198,6 +198,17 @@ def many_pages(tool):
 
 
 @test
+def replies_are_shown_without_addresses(tool):
+    """And a long one is cut between two characters."""
+    page = tool.explain("-", stdin=b"550 <anna.smith@example.com>: no such user here\n").decode()
+    same("anna" in page, False, f"a name on the page: {page}")
+    for filler in range(4):
+        reply = "550 no such user here " + "x" * filler + "\u65e5" * 200
+        page = tool.explain("-", stdin=reply.encode()).decode("utf-8")
+        same("\ufffd" in page, False, "half a character")
+
+
+@test
 def unusable_arguments(tool):
     for name, args in (
         ("no operand", ()),

@@ -414,6 +414,27 @@ def throughput_line(tool):
 
 
 @test
+def bytes_behind_gzip(tool):
+    """gzip warns of them, after it has given all: nothing is damaged."""
+    path = tool.write("padded.gz", gzip.compress(log_bytes("queue")) + b"padding of a tape")
+    lines = re.findall(r"^mailvane_log_lines_total\{.*\} (\d+)$", tool.scan(path), re.M)
+    same(sum(map(int, lines)), log_bytes("queue").count(b"\n"), "lines")
+
+
+@test
+def own_names_in_another_form(tool):
+    """Servers fold the case, and name the mailbox without what stands behind its +."""
+    replies = ("unknown user: \"anna.smith\"", "ANNA.SMITH: no such user", "<Anna.Smith+News>: gone",
+               "mailbox anna.smith+news is full")
+    lines = "".join(
+        f"2026-11-20T10:00:00Z mx1 postfix/smtp[7]: {i:010X}: to=<Anna.Smith+news@a.example>, relay=none, "
+        f"delay=1, delays=0/0/1/0, dsn=5.1.1, status=bounced ({reply})\n" for i, reply in enumerate(replies))
+    done = tool.run("events", "-", stdin=lines.encode())
+    told = [json.loads(line)["reply"] for line in done.stdout.splitlines()]
+    same(told, ["unknown user: \"*\"", "*: no such user", "<*>: gone", "mailbox * is full"], "replies")
+
+
+@test
 def damaged_gzip(tool):
     packed = gzip.compress(log_bytes("main"))
     for name, content in (
