@@ -431,10 +431,39 @@ def check_looks_at_the_state(place):
         path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {state}\n")
         status, said = place.check(path)
         same((status, words in said), (want, True), f"check with {state}: {said!r}")
-    path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {place.log}\n")
-    for command in ([], ["check"]):
-        status, said = place.run(*command, "--config.file", path)
-        same((status, "a log that is followed" in said), (2, True), f"{command}: {said!r}")
+    newer = place.path("newer.db")  # as the state files of mailvane are marked, "mvan"
+    with sqlite3.connect(newer) as db:
+        db.execute(f"PRAGMA application_id = {0x6d76616e}")
+        db.execute("PRAGMA user_version = 99")
+    path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {newer}\n")
+    status, said = place.check(path)
+    same((status, "is of a newer version" in said), (1, True), f"check of a newer one: {said!r}")
+
+
+@scenario
+def the_state_is_no_log_under_another_name(place):
+    """It would be made a database, and lines be written into that."""
+    place.write(0)
+    os.symlink(place.dir, place.path("link"))
+    os.symlink(place.log, place.path("other.log"))
+    for state in (place.log, place.path("link/mail.log"), place.path("other.log"),
+                  place.log.replace("/mail.log", "//mail.log"), place.path("link/not-yet.log")):
+        sources = f"[{{ file: {place.log} }}, {{ file: {place.path('not-yet.log')} }}]"
+        path = place.file("state.yml", f"sources: {sources}\nstate: {state}\n")
+        for command in ([], ["check"]):
+            status, said = place.run(*command, "--config.file", path)
+            same((status, "a log that is followed" in said), (2, True), f"{command} {state}: {said!r}")
+    same(os.path.getsize(place.log), 0, "bytes of the log")
+
+
+@scenario
+def check_of_nothing_that_is_configured(place):
+    """Without a configuration the agent starts, so check has something to look at."""
+    if os.path.exists("/etc/mailvane/mailvane.yml"):
+        raise Skip("this host has a configuration")
+    done = place.done("check")
+    same(done.stdout.splitlines()[0], "ok       configuration none: the defaults", "the first finding")
+    same(done.returncode in (0, 1), True, f"status {done.returncode}")
 
 
 @scenario
