@@ -54,7 +54,7 @@ static void test_random(void **state)
     guard_open(&guard, LONGEST);
     srand(1);
     for (size_t len = 0; len <= LONGEST; len++) {
-        for (size_t k = 0; k < COUNT_OF(lengths); k++) {
+        for (size_t k = 0; k < LEN(lengths); k++) {
             for (size_t i = 0; i < len; i++)
                 bytes[i] = any_byte(lengths[k]);
             expect_lines("random", guard_put(&guard, slice_of(bytes, len)));

@@ -99,7 +99,7 @@ static void test_length(void **state)
         {"all", "12345678", 8},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(words); i++)
+    for (size_t i = 0; i < LEN(words); i++)
         expect_int(words[i].name, "length", number_length(bytes_load(words[i].word)),
                    words[i].want);
 }
