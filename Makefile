@@ -125,10 +125,9 @@ BIN := $(OUT)/mailvane
 TESTS := floors=tests/floors.sh headers='make --no-print-directory headers'
 TESTS += $(foreach t,$(UNIT_BIN),unit/$(notdir $(t))=$(t))
 TESTS += golden='python3 tests/golden/run.py $(BIN)'
-TESTS += follow='python3 tests/e2e/test_follow.py $(OUT)/e2e/follow_driver'
+TESTS += $(foreach t,follow follow_restart,$(t)='python3 tests/e2e/test_$(t).py $(OUT)/e2e/follow_driver')
 TESTS += http='python3 tests/e2e/test_http.py $(OUT)/e2e/http_driver'
-TESTS += restart='python3 tests/e2e/test_restart.py $(BIN) $(FAULTY)'
-TESTS += faults='python3 tests/e2e/test_faults.py $(BIN) $(FAULTY)'
+TESTS += $(foreach t,restart faults clock port,$(t)='python3 tests/e2e/test_$(t).py $(BIN) $(FAULTY)')
 TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus postfix queue,$(t)='python3 tests/e2e/test_$(t).py $(BIN)')
 
 check:

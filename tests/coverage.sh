@@ -26,3 +26,4 @@ llvm-profdata-14 merge -sparse -o "$out/all.profdata" "$out"/raw/*.profraw
 llvm-cov-14 export -summary-only -instr-profile "$out/all.profdata" "$out/mailvane" $objects "$@" \
     >"$out/lines.json"
 python3 tests/coverage.py "$out/lines.json"
+[ -z "$failed" ]

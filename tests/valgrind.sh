@@ -12,7 +12,7 @@ for test in "$@"; do
     # Counts the descriptors of its process: those of valgrind are among them.
     test_process) continue ;;
     # PCRE2's compiled patterns look at whole words, of which they use what was written.
-    test_classifier) options=--undef-value-errors=no ;;
+    test_classifier | test_classifier_memory) options=--undef-value-errors=no ;;
     esac
     # shellcheck disable=SC2086
     if valgrind -q --error-exitcode=9 --leak-check=full $options "$test" >"$test.valgrind" 2>&1; then

@@ -46,7 +46,7 @@ static bool drain(struct agent *agent, size_t bytes)
         if (llabs(block.mtime - stream->envelopes.reference) > REFERENCE_SECONDS)
             envelope_parser_refer(&stream->envelopes, block.mtime);
         pipeline_count(&agent->pipeline, stream, block.lines);
-        agent_state_touch(agent);
+        agent_state_touch(agent, block.lines.len);
         done += block.lines.len;
     }
     return false;
@@ -332,10 +332,10 @@ static void agent_close(struct agent *agent)
     loop_free(agent->loop);
 }
 
-/* Where none is configured, Postfix' own usual directory tells the sending addresses. */
+/* Without a configuration, Postfix' own usual directory tells the sending addresses. */
 static void use_usual_postfix(struct config *config)
 {
-    if (config->postfix_dir_count || access("/etc/postfix/master.cf", R_OK) < 0)
+    if (access("/etc/postfix/master.cf", R_OK) < 0)
         return;
     config->postfix_dirs = must_calloc(1, sizeof(*config->postfix_dirs));
     config->postfix_dirs[0] = must_strdup("/etc/postfix");
@@ -444,7 +444,8 @@ int run_agent(int argc, char **argv)
         apply_flags(agent, &given, &err) < 0) {
         status = cli_fail(EXIT_USAGE, "%s", err.text);
     } else {
-        use_usual_postfix(&agent->config);
+        if (!given.config_file)
+            use_usual_postfix(&agent->config);
         status = agent_run(agent, given.from_start);
     }
     config_release(&agent->config);

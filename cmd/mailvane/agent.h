@@ -21,11 +21,12 @@
 struct agent_state {
     struct checkpoint *checkpoint; /* NULL: nothing is kept */
     struct loop_timer save;
-    bool changed;  /* something was counted since it was saved */
-    bool unique;   /* and of that something that no reading of the logs again would count */
-    bool settled;  /* the first that was counted since the start was saved */
-    bool failing;  /* the last save failed, which was said */
-    bool complete; /* all logs were added: what is saved is all there is */
+    bool changed;     /* something was counted since it was saved */
+    uint64_t unsaved; /* bytes of lines that were counted since then */
+    bool unique;      /* and of that something that no reading of the logs again would count */
+    bool settled;     /* the first that was counted since the start was saved */
+    bool failing;     /* the last save failed, which was said */
+    bool complete;    /* all logs were added: what is saved is all there is */
 };
 
 struct agent_queue;
@@ -64,12 +65,12 @@ void agent_count_sources(struct agent *agent);
 
 /*
  * The state. Open: the pipeline goes on from what was saved, and *rows says where the logs
- * were left; without a state, or where it cannot be read, all begins anew. Touch: something
- * was counted, to be saved soon. Save: now. Tidy: nobody waits for an answer just now. Close
- * saves for the last time.
+ * were left; without a state, or where it cannot be read, all begins anew. Touch: so many
+ * bytes of lines were counted, to be saved soon. Save: now. Tidy: nobody waits for an answer just
+ * now. Close saves for the last time.
  */
 void agent_state_open(struct agent *agent, struct follow_rows *rows);
-void agent_state_touch(struct agent *agent);
+void agent_state_touch(struct agent *agent, size_t bytes);
 void agent_state_save(struct agent *agent);
 void agent_state_tidy(struct agent *agent);
 void agent_state_close(struct agent *agent);

@@ -130,7 +130,9 @@ static unsigned write_metrics(void *arg, const struct http_request *request, str
     struct series_key none = {{0}};
     metrics_add(m, METRIC_SCRAPERS_FORGOTTEN, none, scrape.forgot);
     metrics_set(m, METRIC_SCRAPERS, none, scrapers_count(&agent->scrapers));
-    if (scrape.save_first || agent->state.unique)
+    agent->state.unique |= scrape.forgot > 0;
+    /* After a crash the first scrape reads SCRAPE_BYTES: it must not show less than this one. */
+    if (scrape.save_first || agent->state.unique || agent->state.unsaved > SCRAPE_BYTES / 2)
         agent_state_save(agent);
     text_write(body, m, scrape.seen);
     return 200;

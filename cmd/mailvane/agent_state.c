@@ -1,4 +1,5 @@
 #include "agent.h"
+#include "mailvane/base/bug.h"
 #include "mailvane/source/checkpoint.h"
 
 /* While something is counted, it is saved this often ... */
@@ -32,6 +33,7 @@ static void praise(struct agent *agent, const struct timespec *start)
     if (state->failing)
         log_info(&agent->log, "the state is saved again");
     state->failing = state->changed = state->unique = false;
+    state->unsaved = 0;
     metrics_set(m, METRIC_CHECKPOINT_TIMESTAMP, (struct series_key){{0}}, (double)time(NULL));
     metrics_set(m, METRIC_CHECKPOINT_SECONDS, (struct series_key){{0}}, seconds_since(start));
 }
@@ -70,9 +72,10 @@ void agent_state_save(struct agent *agent)
     follow_rows_release(&rows);
 }
 
-void agent_state_touch(struct agent *agent)
+void agent_state_touch(struct agent *agent, size_t bytes)
 {
     agent->state.changed = true;
+    agent->state.unsaved += bytes;
     if (agent->state.checkpoint && !agent->state.save.due_ms)
         loop_timer_arm(agent->loop, &agent->state.save,
                        agent->state.settled ? SAVE_MS : SAVE_FIRST_MS);
@@ -117,7 +120,9 @@ static int resume(struct agent *agent, struct follow_rows *rows, struct error *e
     follow_rows_release(rows);
     if (checkpoint_discard(c, err) < 0)
         return -1;
-    return pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)) ? 0 : -1;
+    /* A file that is new holds nothing that could be wrong. */
+    bug_if(!pipeline_resume(&agent->pipeline, checkpoint_seed(c), checkpoint_reader(c)));
+    return 0;
 }
 
 void agent_state_open(struct agent *agent, struct follow_rows *rows)

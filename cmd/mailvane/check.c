@@ -213,7 +213,7 @@ static void check_state(struct findings *f, const struct config *config)
 
 int run_check(int argc, char **argv)
 {
-    const char *config_file = SETUP_CONFIG_USUAL;
+    const char *config_file = NULL;
     bool help = false;
     const struct cli_flag flags[] = {
         {"config.file", "F", "Configuration file (default " SETUP_CONFIG_USUAL ").", &config_file,
@@ -235,11 +235,13 @@ int run_check(int argc, char **argv)
     }
     if (argv[operand])
         return cli_fail(EXIT_USAGE, "check: takes no operand, but got \"%s\"", argv[operand]);
+    if (!config_file && access(SETUP_CONFIG_USUAL, F_OK) == 0)
+        config_file = SETUP_CONFIG_USUAL;
     int status = EXIT_USAGE;
     if (setup_config(&config, config_file, &err) < 0) {
         cli_fail(EXIT_USAGE, "%s", err.text);
     } else {
-        good(&found, "configuration", config_file);
+        good(&found, "configuration", config_file ? config_file : "none: the defaults");
         check_providers(&found, &config);
         check_causes(&found, &config);
         check_postfix(&found, &config);

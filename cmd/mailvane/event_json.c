@@ -1,10 +1,8 @@
 #include "event_json.h"
 
+#include "hide.h"
 #include "js.h"
 #include "mailvane/base/strbuf.h"
-
-/* A local part that is shorter may be any word of a reply, and names nobody. */
-#define OWN_LOCAL_PART_MIN 4
 
 /* A member that does not apply is left out. */
 static void set_text(struct js *object, const char *key, struct slice value)
@@ -16,79 +14,6 @@ static void set_text(struct js *object, const char *key, struct slice value)
 static void set_word(struct js *object, const char *key, const char *word)
 {
     set_text(object, key, slice_str(word));
-}
-
-static bool is_local_byte(char c)
-{
-    return byte_is_alnum(c) || (unsigned char)c >= 0x80 || (c && strchr("!#$%&'*+-/=?^_`{|}~.", c));
-}
-
-/* Behind a quoted local part that begins here, with its "@"; 0 where there is none. */
-static size_t quoted_local_length(struct slice s)
-{
-    for (size_t i = 1; i < s.len && s.ptr[0] == '"'; i++) {
-        if (s.ptr[i] == '\\')
-            i++;
-        else if (s.ptr[i] == '"')
-            return i + 1 < s.len && s.ptr[i + 1] == '@' ? i + 1 : 0;
-    }
-    return 0;
-}
-
-/* The length of the word that begins here; *address says that "@" and a domain follow. */
-static size_t word_length(struct slice s, bool *address)
-{
-    size_t len = quoted_local_length(s);
-    *address = len > 0;
-    if (len)
-        return len;
-    while (len < s.len && is_local_byte(s.ptr[len]))
-        len++;
-    *address = len && len + 1 < s.len && s.ptr[len] == '@' && (unsigned char)s.ptr[len + 1] > ' ';
-    return len;
-}
-
-static bool borders(struct slice s, size_t at)
-{
-    return at >= s.len || !byte_is_alnum(s.ptr[at]);
-}
-
-/* A word with "*" for each name in it: also "/var/mail/anna.mbox". */
-static void put_without(struct strbuf *out, struct slice word, struct slice name)
-{
-    while (name.len >= OWN_LOCAL_PART_MIN && word.len) {
-        size_t at = slice_find_text(word, name);
-        if (at == word.len)
-            break;
-        bool whole = (at == 0 || borders(word, at - 1)) && borders(word, at + name.len);
-        strbuf_add_slice(out, slice_head(word, at));
-        strbuf_add_slice(out, whole ? SLICE("*") : name);
-        word = slice_skip(word, at + name.len);
-    }
-    strbuf_add_slice(out, word);
-}
-
-/*
- * The text with "*" for the local part of every address, and for the recipient's own
- * wherever it is named: "unknown user anna".
- */
-static struct slice hide_local_parts(struct slice s, struct slice recipient, struct strbuf *out)
-{
-    struct slice own = slice_head(recipient, slice_rfind(recipient, '@'));
-    while (s.len) {
-        bool address;
-        size_t len = word_length(s, &address);
-        if (address)
-            strbuf_add_str(out, "*");
-        else
-            put_without(out, slice_head(s, len), own);
-        s = slice_skip(s, len);
-        /* What follows a word is no part of one: "@", a blank, a bracket. */
-        size_t gap = s.len > 0;
-        strbuf_add_slice(out, slice_head(s, gap));
-        s = slice_skip(s, gap);
-    }
-    return strbuf_slice(out);
 }
 
 static void put_code(struct js *object, unsigned code)

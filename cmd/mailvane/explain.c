@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 
+#include "hide.h"
 #include "js.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/base/strbuf.h"
@@ -11,7 +12,7 @@
 #include "setup.h"
 #include "term.h"
 
-#define LABEL_COLUMNS 11 /* where the text begins behind "Do not" */
+#define LABEL_COLUMNS 11  /* where the text begins behind "Do not" */
 #define REPLY_SHOWN   240 /* bytes of a reply above its answer */
 
 struct explainer {
@@ -94,6 +95,18 @@ static void row(const struct term *term, const char *label, enum term_style styl
     term_style(term, TERM_PLAIN);
 }
 
+/* At most REPLY_SHOWN bytes, whole characters, and nobody's name. */
+static void print_reply(const struct term *term, struct slice reply)
+{
+    struct strbuf hidden = STRBUF_INIT;
+    struct slice text = hide_local_parts(reply, SLICE_NONE, &hidden);
+    struct slice head = slice_head(text, REPLY_SHOWN);
+    while (head.len < text.len && ((unsigned char)text.ptr[head.len] & 0xc0) == 0x80)
+        head.len--;
+    row(term, "Reply", TERM_PLAIN, head);
+    strbuf_release(&hidden);
+}
+
 static const char *whose(enum owner owner)
 {
     static const char *const texts[OWNER_COUNT] = {
@@ -151,7 +164,7 @@ static void print_page(const struct explainer *e, const struct refusal *refusal,
     if (e->explained)
         putchar('\n');
     if (e->many)
-        row(term, "Reply", TERM_PLAIN, slice_head(refusal->text, REPLY_SHOWN));
+        print_reply(term, refusal->text);
     row(term, "Cause", TERM_BOLD, slice_str(cause->name));
     row(term, "Meaning", TERM_PLAIN, slice_str(cause->meaning));
     row(term, "Problem", TERM_PLAIN, slice_str(whose(cause->owner)));

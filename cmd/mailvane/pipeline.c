@@ -215,11 +215,13 @@ enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct sl
 
 void pipeline_count(struct pipeline *p, struct stream *stream, struct slice block)
 {
+    struct lines lines;
     struct slice line;
     struct event event;
     enum format_id format;
     stream->bytes += block.len;
-    while (lines_next(&block, &line)) {
+    lines_init(&lines, block);
+    while (lines_take(&lines, &line)) {
         if (pipeline_parse(p, stream, line, &event, &format) == OUTCOME_EVENT)
             record_event(p->recorder, &event);
     }

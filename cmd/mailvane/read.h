@@ -1,6 +1,6 @@
 /*
- * Whole log files, one behind the other, as blocks of lines: what scan and events
- * share.
+ * Whole log files, one behind the other, as blocks of lines: what scan, events
+ * and report share. A path is borrowed; the file closes itself where reading ends or fails.
  */
 #ifndef MAILVANE_READ_H
 #define MAILVANE_READ_H

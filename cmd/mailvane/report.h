@@ -29,9 +29,6 @@ enum owner report_verdict(const struct tally *tally, char *sentence, size_t size
 /* A share as a person reads it: "12.3". */
 double report_percent(uint64_t part, uint64_t whole);
 
-/* The sending address or name as it is shown: "-" where the log has none. */
-struct slice report_name(struct slice name);
-
 void report_page(const struct report *report, const struct term *term);
 void report_json(const struct report *report);
 

@@ -25,7 +25,6 @@ static int name_columns(const struct term *term, int others)
 /* A name cut to its columns, or padded. Names are labels: no control bytes. */
 static void put_name(const struct term *term, struct slice name, int columns)
 {
-    name = report_name(name);
     int shown = term_columns(name);
     if (shown <= columns) {
         fprintf(term->out, "%.*s%*s", SLICE_ARG(name), columns - shown, "");

@@ -9,11 +9,6 @@ double report_percent(uint64_t part, uint64_t whole)
     return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
-struct slice report_name(struct slice name)
-{
-    return name.len ? name : SLICE("-");
-}
-
 /* What stands behind a verdict: who it is about. */
 struct ground {
     enum owner owner;

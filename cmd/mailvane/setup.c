@@ -1,10 +1,14 @@
 #include "setup.h"
 
 #include <fnmatch.h>
+#include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "mailvane/expose/http.h"
+#include "mailvane/source/checkpoint.h"
 
 const char *setup_format_names(char names[SETUP_NAMES_MAX])
 {
@@ -45,12 +49,35 @@ int setup_check_listens(const struct config *config, const char *where, struct e
     return 0;
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Does the pattern reach the file, by its name, by links or through another spelling? */
+static bool reaches(const char *pattern, const char *file)
+{
+    char *one = checkpoint_without_links(pattern), *other = checkpoint_without_links(file);
+    bool found =
+        fnmatch(pattern, file, FNM_PATHNAME) == 0 || fnmatch(one, other, FNM_PATHNAME) == 0;
+    glob_t matches;
+    if (!found && glob(pattern, 0, NULL, &matches) == 0) {
+        for (size_t i = 0; i < matches.gl_pathc; i++)
+            found |= is_same_file(matches.gl_pathv[i], file);
+        globfree(&matches);
+    }
+    free(one);
+    free(other);
+    return found;
+}
+
 /* An empty log would be made a state file, and no line of it counted any more. */
 static int check_state(const struct config *config, const char *path, struct error *err)
 {
     const char *pattern;
     for (size_t i = 0; config->state && (pattern = setup_log(config, i)); i++) {
-        if (fnmatch(pattern, config->state, FNM_PATHNAME) == 0)
+        if (reaches(pattern, config->state))
             return error_set(err, "%s: the state cannot be \"%s\", a log that is followed", path,
                              config->state);
     }

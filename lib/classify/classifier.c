@@ -12,13 +12,13 @@
 
 /* A rule's number over all tables: the table's in the upper half. */
 #define TABLE_SHIFT 16
-/* Providers whose part in the rules is remembered. */
-#define ASKED_MAX 256
 /* Places that a verdict may be remembered in; any of them makes room for another. */
 #define WAYS 4
 /* Replies remembered as they came; a longer one is normalised each time. */
 #define LIKENESSES   256
 #define LIKENESS_MAX 640
+/* Stands for all providers; a row of the table cannot name one so. */
+#define EVERYONE SLICE("*")
 
 /* A verdict, and everything that it was given on. */
 struct memory {
@@ -51,15 +51,7 @@ struct user_file {
     char *text;
 };
 
-/* Whether any rule asks for a provider. */
-struct asked {
-    uint8_t len; /* 0: free */
-    bool known;
-    char name[PROVIDER_NAME_MAX];
-};
-
 struct classifier {
-    struct asked asked[ASKED_MAX];
     uint64_t seed;
     struct rules *tables[CLASSIFIER_FILES_MAX + 1]; /* users' first, the built-in one last */
     unsigned table_count;
@@ -118,7 +110,6 @@ static int add_table(struct classifier *c, const char *name, char *text, size_t 
     c->tables[last] = rules;
     c->table_count++;
     memset(c->memories, 0, CLASSIFIER_MEMORY * sizeof(*c->memories));
-    memset(c->asked, 0, sizeof(c->asked));
     memset(c->likenesses, 0, LIKENESSES * sizeof(*c->likenesses));
     return 0;
 }
@@ -144,15 +135,20 @@ static struct rule_hit find(struct classifier *c, enum rule_kind kind,
                             const struct rule_facts *facts, bool thorough, unsigned *table)
 {
     struct rule_hit hit = {.number = RULE_NONE};
+    bool by_provider = false;
     for (*table = 0; *table < c->table_count; ++*table) {
         hit = rules_find(c->tables[*table], kind, facts, thorough);
+        by_provider |= hit.by_provider;
         if (hit.number != RULE_NONE)
             break;
     }
+    hit.by_provider = by_provider;
     return hit;
 }
 
-static struct verdict judge(struct classifier *c, const struct rule_facts *facts, bool thorough)
+/* by_provider: a rule was asked on the way whose answer depends on who the provider is. */
+static struct verdict judge(struct classifier *c, const struct rule_facts *facts, bool thorough,
+                            bool *by_provider)
 {
     unsigned table;
     struct verdict verdict = {
@@ -162,6 +158,7 @@ static struct verdict judge(struct classifier *c, const struct rule_facts *facts
         .rule = RULE_NONE,
     };
     struct rule_hit hit = find(c, RULE_CAUSE, facts, thorough, &table);
+    *by_provider = hit.by_provider;
     if (hit.number != RULE_NONE) {
         verdict.cause = rules_cause(c->tables[table], hit.number);
         verdict.rule = table << TABLE_SHIFT | hit.number;
@@ -172,36 +169,17 @@ static struct verdict judge(struct classifier *c, const struct rule_facts *facts
     if (verdict.cause != CAUSE_REPUTATION_BLOCK && verdict.cause != CAUSE_SPAM_CONTENT)
         return verdict;
     hit = find(c, RULE_LIST, facts, thorough, &table);
+    *by_provider |= hit.by_provider;
     if (hit.number != RULE_NONE)
         verdict.list = rules_list(c->tables[table], hit.number);
     return verdict;
 }
 
-/*
- * Does a rule ask for this provider? To the others all providers are one, and so are
- * their verdicts. Few names come, again and again.
- */
-static bool is_asked_for(struct classifier *c, struct slice name)
-{
-    if (name.len == 0 || name.len > PROVIDER_NAME_MAX)
-        return false;
-    struct asked *asked = &c->asked[hash_slice(name, c->seed) % ASKED_MAX];
-    if (!slice_eq(name, slice_of(asked->name, asked->len))) {
-        asked->len = (uint8_t)name.len;
-        memcpy(asked->name, name.ptr, name.len);
-        asked->known = false;
-        for (unsigned i = 0; i < c->table_count; i++)
-            asked->known = asked->known || rules_name_provider(c->tables[i], name);
-    }
-    return asked->known;
-}
-
-static struct rule_facts facts_of(struct classifier *c, const struct refusal *refusal,
-                                  struct reply *reply)
+static struct rule_facts facts_of(const struct refusal *refusal, struct reply *reply)
 {
     reply_read(reply, refusal->text, refusal->code, refusal->dsn);
     return (struct rule_facts){
-        .provider = is_asked_for(c, refusal->provider) ? refusal->provider : SLICE_NONE,
+        .provider = refusal->provider.len <= PROVIDER_NAME_MAX ? refusal->provider : SLICE_NONE,
         .phase = refusal->phase,
         .reply = reply,
     };
@@ -216,9 +194,30 @@ static bool is_about(const struct memory *memory, uint64_t hash, const struct ru
            memory->len == reply->len && memcmp(memory->text, reply->text, reply->len) == 0;
 }
 
-static void remember(struct memory *memory, uint64_t hash, const struct rule_facts *facts,
-                     const struct verdict *verdict)
+/* Of all that a verdict depends on: the same words of two providers have two places. */
+static uint64_t hash_of(const struct classifier *c, const struct rule_facts *facts)
 {
+    uint64_t codes = (uint64_t)facts->reply->code << 8 | (uint64_t)facts->phase;
+    return hash_slice(reply_text(facts->reply), hash_slice(facts->provider, c->seed ^ codes));
+}
+
+static const struct memory *recall(const struct classifier *c, const struct rule_facts *facts)
+{
+    uint64_t hash = hash_of(c, facts);
+    const struct memory *set = &c->memories[hash % (CLASSIFIER_MEMORY / WAYS) * WAYS];
+    for (unsigned i = 0; i < WAYS; i++) {
+        if (is_about(&set[i], hash, facts))
+            return &set[i];
+    }
+    return NULL;
+}
+
+static const struct memory *remember(struct classifier *c, const struct rule_facts *facts,
+                                     const struct verdict *verdict)
+{
+    uint64_t hash = hash_of(c, facts);
+    struct memory *set = &c->memories[hash % (CLASSIFIER_MEMORY / WAYS) * WAYS];
+    struct memory *memory = &set[hash >> 40 & (WAYS - 1)];
     const struct reply *reply = facts->reply;
     memory->hash = hash;
     memory->verdict = *verdict;
@@ -230,29 +229,26 @@ static void remember(struct memory *memory, uint64_t hash, const struct rule_fac
     memory->used = true;
     memcpy(memory->provider, facts->provider.ptr ? facts->provider.ptr : "", facts->provider.len);
     memcpy(memory->text, reply->text, reply->len);
+    return memory;
 }
 
-/* Of all that a verdict depends on: the same words of two providers have two places. */
-static uint64_t hash_of(const struct classifier *c, const struct rule_facts *facts)
-{
-    uint64_t codes = (uint64_t)facts->reply->code << 8 | (uint64_t)facts->phase;
-    return hash_slice(reply_text(facts->reply), hash_slice(facts->provider, c->seed ^ codes));
-}
-
-/* What the rules say, or said of this very text before. */
+/*
+ * What the rules say, or said of this very text before. Few rules ask for a provider: where
+ * none of those that were tried did, what they said holds for everyone.
+ */
 static const struct verdict *judge_read(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
-    struct rule_facts facts = facts_of(c, refusal, &reply);
-    uint64_t hash = hash_of(c, &facts);
-    struct memory *set = &c->memories[hash % (CLASSIFIER_MEMORY / WAYS) * WAYS];
-    for (unsigned i = 0; i < WAYS; i++) {
-        if (is_about(&set[i], hash, &facts))
-            return &set[i].verdict;
+    struct rule_facts facts = facts_of(refusal, &reply), everyones = facts;
+    everyones.provider = EVERYONE;
+    const struct memory *memory = recall(c, &everyones);
+    if (!memory)
+        memory = recall(c, &facts);
+    if (!memory) {
+        bool by_provider;
+        struct verdict verdict = judge(c, &facts, false, &by_provider);
+        memory = remember(c, by_provider ? &facts : &everyones, &verdict);
     }
-    struct memory *memory = &set[hash >> 40 & (WAYS - 1)];
-    struct verdict verdict = judge(c, &facts, false);
-    remember(memory, hash, &facts, &verdict);
     return &memory->verdict;
 }
 
@@ -300,15 +296,17 @@ struct verdict classifier_judge_anew(struct classifier *c, const struct refusal 
                                      struct reply *reply)
 {
     struct reply own;
-    struct rule_facts facts = facts_of(c, refusal, reply ? reply : &own);
-    return judge(c, &facts, false);
+    struct rule_facts facts = facts_of(refusal, reply ? reply : &own);
+    bool by_provider;
+    return judge(c, &facts, false, &by_provider);
 }
 
 struct verdict classifier_judge_slowly(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
-    struct rule_facts facts = facts_of(c, refusal, &reply);
-    return judge(c, &facts, true);
+    struct rule_facts facts = facts_of(refusal, &reply);
+    bool by_provider;
+    return judge(c, &facts, true, &by_provider);
 }
 
 struct rule_info classifier_rule(const struct classifier *c, uint32_t rule)

@@ -281,12 +281,13 @@ static void compile_late(struct rule *rule)
     bug_if(!rule->pattern);
 }
 
+/* The provider is asked for last: where it is not asked for, it has no part in the verdict. */
 static bool holds(struct rules *rules, struct rule *rule, const struct rule_facts *facts,
                   struct rule_hit *hit)
 {
     size_t from = 0, to = 0;
     for (unsigned key = 0; key < RULE_KEYS; key++) {
-        if (!allows(rule, (enum rule_key)key, facts))
+        if (key != RULE_PROVIDER && !allows(rule, (enum rule_key)key, facts))
             return false;
     }
     if (rule->source.ptr) {
@@ -298,6 +299,9 @@ static bool holds(struct rules *rules, struct rule *rule, const struct rule_fact
         if (result != PATTERN_FOUND)
             return false;
     }
+    hit->by_provider |= rule->values[RULE_PROVIDER].ptr != NULL;
+    if (!allows(rule, RULE_PROVIDER, facts))
+        return false;
     hit->from = (uint16_t)from;
     hit->to = (uint16_t)to;
     return true;
@@ -324,18 +328,6 @@ struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struc
         }
     }
     return hit;
-}
-
-bool rules_name_provider(const struct rules *rules, struct slice name)
-{
-    for (uint32_t i = 0; i < rules->count; i++) {
-        struct slice names = rules->rules[i].values[RULE_PROVIDER];
-        while (names.len) {
-            if (slice_eq(slice_cut(&names, ','), name))
-                return true;
-        }
-    }
-    return false;
 }
 
 uint32_t rules_count(const struct rules *rules)

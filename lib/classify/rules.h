@@ -33,6 +33,7 @@ struct rule_facts {
 struct rule_hit {
     uint32_t number;   /* RULE_NONE: no rule holds */
     uint16_t from, to; /* the part of the text that its pattern matched */
+    bool by_provider;  /* a rule was tried that asks who the provider is */
 };
 
 enum rule_kind { RULE_CAUSE, RULE_LIST };
@@ -44,8 +45,6 @@ enum rule_kind { RULE_CAUSE, RULE_LIST };
 struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struct rule_facts *facts,
                            bool thorough);
 
-/* Does any rule ask for this provider? */
-bool rules_name_provider(const struct rules *rules, struct slice name);
 uint32_t rules_count(const struct rules *rules);
 enum cause rules_cause(const struct rules *rules, uint32_t number);
 /* The block list that the rule names; empty if it names none. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/number.h"
 #include "mailvane/base/scan.h"
 #include "mailvane/format/format.h"
 
@@ -234,7 +235,8 @@ static enum outcome quiet_or_unknown(struct slice text)
     return OUTCOME_UNKNOWN;
 }
 
-static bool take_number(struct slice *s, uint64_t *out)
+/* Digits, as many as there are up to 18. */
+static bool take_number_slowly(struct slice *s, uint64_t *out)
 {
     uint64_t value = 0;
     size_t at = 0;
@@ -243,6 +245,17 @@ static bool take_number(struct slice *s, uint64_t *out)
     *s = slice_skip(*s, at);
     *out = value;
     return at > 0;
+}
+
+/* Up to seven are read as one word: how many there are cannot be predicted. */
+static bool take_number(struct slice *s, uint64_t *out)
+{
+    unsigned len = s->len < 8 || !NUMBER_BY_WORD ? 8 : number_length(bytes_load(s->ptr));
+    if (len == 0 || len == 8)
+        return take_number_slowly(s, out);
+    *out = number_eight_digits(bytes_load(s->ptr) << (64 - 8 * len));
+    *s = slice_skip(*s, len);
+    return true;
 }
 
 /* Behind "from=<...>": an address may hold any text, but no '>' follows it. */

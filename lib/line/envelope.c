@@ -28,10 +28,9 @@ static void skip_blanks(struct slice *s)
 /* Behind "[pid]: " with a number of up to seven digits and one blank: as nearly every tag ends. */
 static inline const char *behind_pid(const char *open, const char *end)
 {
-    if (end - open < 12 || *open != '[' || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+    if (end - open < 12 || *open != '[' || !NUMBER_BY_WORD)
         return NULL;
-    uint64_t stops = number_not_digits(bytes_load(open + 1));
-    const char *close = open + 1 + (stops ? __builtin_ctzll(stops) / 8 : 8);
+    const char *close = open + 1 + number_length(bytes_load(open + 1));
     bool usual = close - open < 9 && close[0] == ']' && close[1] == ':' && close[2] == ' ' &&
                  close + 3 < end && close[3] != ' ';
     return usual ? close + 3 : NULL;

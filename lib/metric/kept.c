@@ -63,6 +63,19 @@ static const char *series_region(char name[IMAGE_NAME_MAX + 1], const struct met
     return name;
 }
 
+/* Values of other labels would fill them for good: the versions that there have been. */
+static bool is_kept_label(enum label label)
+{
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        const struct metric_row *row = &metric_rows[i];
+        for (unsigned at = 0; is_kept((enum metric)i) && at < row->label_count; at++) {
+            if (row->labels[at] == label)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void put_label(const struct metrics *m, enum label label, struct image_writer *out)
 {
     char name[IMAGE_NAME_MAX + 1];
@@ -80,8 +93,10 @@ void metrics_save(const struct metrics *m, struct image_writer *out)
 {
     char name[IMAGE_NAME_MAX + 1];
     image_put(out, NAME_BIRTHS, &m->births, sizeof(m->births));
-    for (unsigned i = 0; i < LABEL_COUNT; i++)
-        put_label(m, (enum label)i, out);
+    for (unsigned i = 0; i < LABEL_COUNT; i++) {
+        if (is_kept_label((enum label)i))
+            put_label(m, (enum label)i, out);
+    }
     image_put(out, slots_region(name), m->domains.slots,
               m->domains.dict.count * sizeof(*m->domains.slots));
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
@@ -167,7 +182,6 @@ static struct topn_slot slot_at(struct slice slots, uint32_t number)
     memcpy(&slot.last, bytes + offsetof(struct topn_slot, last), sizeof(slot.last));
     slot.shown = bytes[offsetof(struct topn_slot, shown)] != 0;
     slot.fresh = bytes[offsetof(struct topn_slot, fresh)] != 0;
-    slot.fresh = bytes[offsetof(struct topn_slot, fresh)] != 0;
     return slot;
 }
 
@@ -233,8 +247,10 @@ bool metrics_load(struct metrics *m, struct image_reader *in)
     image_fill(in, NAME_BIRTHS, &births, sizeof(births));
     /* What is made from here on is younger than all that was saved. */
     m->births += births;
-    for (unsigned i = 0; i < LABEL_COUNT; i++)
-        translate(m, in, (enum label)i, &t);
+    for (unsigned i = 0; i < LABEL_COUNT; i++) {
+        if (is_kept_label((enum label)i))
+            translate(m, in, (enum label)i, &t);
+    }
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         if (is_kept((enum metric)i))
             add_series(m, (enum metric)i, image_get(in, series_region(name, m, (enum metric)i)),

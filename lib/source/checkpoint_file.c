@@ -98,6 +98,13 @@ static bool was_claimed(const char *path)
     return claimed;
 }
 
+/* PRAGMA user_version, as https://www.sqlite.org/fileformat.html has it at offset 60. */
+static unsigned version_at(const char *head)
+{
+    const unsigned char *bytes = (const unsigned char *)head + 60;
+    return (unsigned)bytes[0] << 24 | (unsigned)bytes[1] << 16 | (unsigned)bytes[2] << 8 | bytes[3];
+}
+
 /* What the first bytes are, without SQLite: it would make files beside it. */
 static int inspect(int fd, const char *path, struct error *err)
 {
@@ -110,6 +117,9 @@ static int inspect(int fd, const char *path, struct error *err)
     bool database = len == sizeof(head) && memcmp(head, sqlite_magic, sizeof(sqlite_magic)) == 0;
     bool named = database && memcmp(head + 68, CHECKPOINT_APPLICATION_BYTES, 4) == 0;
     bool claimed = was_claimed(path);
+    if (named && version_at(head) > CHECKPOINT_VERSION)
+        return error_set(err, "%s: is of a newer version (%u, known is %d)", path, version_at(head),
+                         CHECKPOINT_VERSION);
     if (len == 0 || named || (database && claimed))
         return 0;
     return error_set(err, "%s: %s", path,
@@ -119,6 +129,10 @@ static int inspect(int fd, const char *path, struct error *err)
 
 int checkpoint_inspect(const char *path, struct error *err)
 {
+    char lock[CHECKPOINT_PATH_MAX];
+    lock_path(path, lock);
+    if (access(lock, F_OK) == 0 && access(lock, R_OK | W_OK) < 0)
+        return error_set(err, "%s: %s", lock, strerror(errno));
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
         return 0;
@@ -126,5 +140,7 @@ int checkpoint_inspect(const char *path, struct error *err)
         return error_set(err, "%s: %s", path, strerror(errno));
     int rc = inspect(fd, path, err);
     close(fd);
+    if (rc == 0 && access(path, W_OK) < 0)
+        return error_set(err, "%s: %s", path, strerror(errno));
     return rc;
 }

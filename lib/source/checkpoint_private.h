@@ -77,12 +77,6 @@ void checkpoint_claim(struct checkpoint *c);
 /* Renames the file and what belongs to it. */
 int checkpoint_set_aside(struct checkpoint *c);
 /*
- * The same file with its directory's links followed: SQLite is to follow none, so that nobody
- * who may write beside the file can lead it elsewhere, but /var may be one. To be freed.
- */
-char *checkpoint_without_links(const char *path);
-
-/*
  * Each does nothing once something has failed; the first failure of a save is the one that is
  * told (c->why), and its code is kept.
  */

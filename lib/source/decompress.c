@@ -46,12 +46,20 @@ static int spawn_tool(struct decompress *d, int fd, int out, struct error *err)
 {
     char *const argv[] = {(char *)d->tool, (char *)"-dc", NULL};
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none;
+    sigemptyset(&none);
+    posix_spawnattr_init(&attributes);
+    /* The agent blocks the signals that end it; a tool is to end by them. */
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fd, STDIN_FILENO);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
     /* Its complaint is told by its exit status, in one sentence of ours. */
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    int failed = posix_spawnp(&d->pid, d->tool, &actions, NULL, argv, environ);
+    int failed = posix_spawnp(&d->pid, d->tool, &actions, &attributes, argv, environ);
+    posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
     if (!failed)
         return 0;
@@ -97,13 +105,21 @@ void decompress_abandon(struct decompress *d)
     wait_for(d);
 }
 
+/* gzip's own word for "all was read, and something stands behind it". */
+static bool is_warning(const struct decompress *d, int status)
+{
+    return strcmp(d->tool, "gzip") == 0 && WEXITSTATUS(status) == 2;
+}
+
 int decompress_close(struct decompress *d, const char *path, struct error *err)
 {
     close(d->fd);
     if (d->pid == 0)
         return 0;
     int status = wait_for(d);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    if (WIFSIGNALED(status))
+        return error_set(err, "%s: %s was ended by signal %d", path, d->tool, WTERMSIG(status));
+    if (WEXITSTATUS(status) == 0 || is_warning(d, status))
         return 0;
     return error_set(err, "%s: %s says that the file is damaged", path, d->tool);
 }

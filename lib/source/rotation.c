@@ -66,6 +66,23 @@ static bool is_rotation_word(struct slice added)
     return false;
 }
 
+static bool is_count(struct slice added)
+{
+    if (added.len == 0 || added.len > NUMBER_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < added.len; i++) {
+        if (!byte_is_digit(added.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+/* logrotate's "extension" makes mail.1.log; mail-2.log is the second log of somebody. */
+static bool is_log_of_its_own(struct slice within)
+{
+    return is_count(within) && within.ptr[-1] == '-';
+}
+
 /* Digits, and what stands between them in dates and times. */
 static bool is_number_or_date(struct slice added)
 {
@@ -87,7 +104,7 @@ static struct slice rotation_added(const char *base, const char *name)
     struct slice within = added_within(b, n);
     if (is_number_or_date(behind) || is_rotation_word(behind))
         return behind;
-    return is_number_or_date(within) ? within : SLICE_NONE;
+    return is_number_or_date(within) && !is_log_of_its_own(within) ? within : SLICE_NONE;
 }
 
 bool rotation_is_rotated(const char *base, const char *name)
@@ -99,17 +116,6 @@ bool rotation_is_beside(const char *base, const char *name)
 {
     return added_behind(slice_str(base), slice_str(name)).len > 0 ||
            rotation_is_rotated(base, name);
-}
-
-static bool is_count(struct slice added)
-{
-    if (added.len == 0 || added.len > NUMBER_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < added.len; i++) {
-        if (!byte_is_digit(added.ptr[i]))
-            return false;
-    }
-    return true;
 }
 
 /* What siblings are sorted by. */

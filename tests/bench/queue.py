@@ -18,7 +18,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
-from test_agent import Agent, until
+from agent import Agent, until
 from test_postfix import Lab, why_not
 
 ROUNDS = 3

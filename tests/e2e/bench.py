@@ -4,19 +4,20 @@ What must be counted is what `mailvane scan` counts of the same lines in one fil
 from its beginning to its end.
 """
 
+import contextlib
 import gzip
-import http.client
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 
-from tap import same, test
-from test_agent import Agent, Samples, until
+import tap
+from agent import MEMORY_GROWTH_KIB, Agent, Samples, until
+from tap import LABORATORY, same
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-LAB = os.path.join(HERE, "..", "data", "postfix", "main", "maillog.log")
+LAB = os.path.join(LABORATORY, "main", "maillog.log")
 # What tells of the agent itself, and not of the log.
 OWN = ("process_", "mailvane_build", "mailvane_checkpoint", "mailvane_series", "mailvane_log_behind",
        "mailvane_log_last", "mailvane_log_rotations", "mailvane_watch", "mailvane_scrape")
@@ -43,18 +44,35 @@ def differences(got, want):
     return [f"{k}: got {got.get(k, 0)}, want {want.get(k, 0)}" for k in keys[:5]]
 
 
+# A sanitizer keeps what was freed for a while; that is no growth of the agent's.
+QUARANTINE = ("env", "ASAN_OPTIONS=quarantine_size_mb=1:verify_asan_link_order=0")
+
+
+def delivery(number, domain="example.org", stamp="Nov 22 03:27:15", reply="250 2.0.0 Ok"):
+    """A line of a delivery that was sent."""
+    return (f"{stamp} mx1 postfix/smtp[4711]: {number:06X}0A: to=<someone@{domain}>, "
+            "relay=mx.example.org[192.0.2.1]:25, delay=1, delays=0.1/0.1/0.4/0.4, dsn=2.0.0, "
+            f"status=sent ({reply})\n")
+
+
+def sent(samples):
+    return int(samples.sum("mailvane_deliveries_total", status="sent"))
+
+
 class Bench:
     """A log that is written, and an agent that reads it and may be killed."""
 
     def __init__(self, binary, faulty, directory, extra=""):
         self.binary, self.faulty, self.directory = binary, faulty, directory
-        self.log = os.path.join(directory, "log", "mail.log")
-        self.state = os.path.join(directory, "state", "state.db")
+        self.log_directory = os.path.join(directory, "log")
+        self.log = os.path.join(self.log_directory, "mail.log")
+        self.state_directory = os.path.join(directory, "state")
+        self.state = os.path.join(self.state_directory, "state.db")
         self.whole = os.path.join(directory, "whole.log")
         self.config = (f"sources: [{{file: {self.log}}}]\nstate: {self.state}\n"
                        f"sandbox: false\n{extra}\n")
-        os.makedirs(os.path.dirname(self.log))
-        os.makedirs(os.path.dirname(self.state))
+        os.mkdir(self.log_directory)
+        os.mkdir(self.state_directory)
         with open(LAB, encoding="utf-8", errors="surrogateescape") as lab:
             self.lines = lab.readlines()
         self.at = 0
@@ -123,8 +141,29 @@ class Bench:
         self.agent = Agent(self.binary, self.directory, self.config, *flags, inside=inside)
         return self.agent
 
+    def begin(self, count, inside=()):
+        """An agent that has counted so many lines."""
+        self.start(inside=inside)
+        self.write(count)
+        self.settle()
+
+    def preloading_faulty(self, *settings):
+        """What the agent runs inside of, for a disk that fails as the settings say."""
+        return ("env", f"LD_PRELOAD={self.faulty}", *settings,
+                "ASAN_OPTIONS=verify_asan_link_order=0")
+
     def kill(self):
         self.agent.stop(signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """The agent sees afterwards, and at once, what is done meanwhile."""
+        self.agent.process.send_signal(signal.SIGSTOP)
+        until(lambda: self.agent.process_state() == "T", "the agent to stand still")
+        try:
+            yield
+        finally:
+            self.agent.process.send_signal(signal.SIGCONT)
 
     def lines_counted(self):
         return self.agent.scrape().sum("mailvane_log_lines_total")
@@ -134,6 +173,11 @@ class Bench:
         until(lambda: self.lines_counted() >= self.written, f"{self.written} lines")
         self.agent.scrape()
         return self.agent.scrape()
+
+    def saved_offset(self):
+        """How far the log was read, by the state file of an agent that runs."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.state}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT max(offset) FROM file").fetchone()[0] or 0
 
     def truth(self):
         found = subprocess.run([self.binary, "scan", self.whole], capture_output=True, check=True)
@@ -148,25 +192,28 @@ class Bench:
         same(wrong, [], what)
         return samples
 
+    def check_flat(self, before, what):
+        """Against VmRSS before."""
+        grown = self.agent.status_number("VmRSS") - before
+        same(grown < MEMORY_GROWTH_KIB, True, f"growth below 4 MiB {what} (got {grown} KiB)")
+
     def close(self):
         if self.agent:
             self.agent.kill()
 
 
-def scenario(function):
-    """A test with a bench of its own; the subject is [the binary, the disk that fails]."""
+@contextlib.contextmanager
+def new_bench(subject):
+    """A bench of its own; the subject is [the binary, the disk that fails]."""
+    with tempfile.TemporaryDirectory(prefix="mailvane-bench.") as directory:
+        bench = Bench(*subject, directory)
+        try:
+            yield bench
+        finally:
+            bench.close()
 
-    def run(subject):
-        with tempfile.TemporaryDirectory(prefix="mailvane-bench.") as directory:
-            bench = Bench(*subject, directory)
-            try:
-                function(bench)
-            finally:
-                bench.close()
 
-    run.__name__, run.__doc__ = function.__name__, function.__doc__
-    run.is_long = getattr(function, "is_long", False)
-    return test(run)
+scenario = tap.scenario(new_bench)
 
 
 class Scraper:
@@ -177,10 +224,7 @@ class Scraper:
         self.first = True
 
     def scrape(self, bench):
-        client = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=60)
-        client.request("GET", "/metrics", headers={"User-Agent": "Prometheus/2.42.0"})
-        samples = Samples(client.getresponse().read().decode("utf-8"))
-        client.close()
+        samples = bench.agent.scrape("Prometheus/2.42.0")
         now = {(n, tuple(sorted(labels.items()))): value for n, labels, value in samples.rows
                if n.endswith(("_total", "_count", "_bucket", "_sum")) and not n.startswith("process_")}
         resets = [f"{k}: {self.last[k]} then {v}" for k, v in now.items() if v < self.last.get(k, 0)]

@@ -1,6 +1,14 @@
 """What the end-to-end tests share: a list of tests, a comparison that says both sides, TAP."""
 
+import collections
+import contextlib
+import functools
+import os
 import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+# The runs of a laboratory with a real Postfix: its logs, and what is known of them.
+LABORATORY = os.path.join(ROOT, "tests", "data", "postfix")
 
 tests = []
 
@@ -14,14 +22,41 @@ def test(function):
     return function
 
 
+def scenario(prepare):
+    """As @test, for functions of what prepare(subject) gives: a context, each has its own."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def run_in_its_own(subject):
+            with prepare(subject) as given:
+                function(given)
+
+        return test(run_in_its_own)
+
+    return decorate
+
+
 def long(function):
     """For a test that runs only where it is named: `make torture` does."""
     function.is_long = True
     return function
 
 
+def differing(got, want):
+    """Of counters and pages only what differs; anything else as it is."""
+    if isinstance(want, collections.Counter):
+        keys = [k for k in {**got, **want} if got.get(k, 0) != want[k]]
+        return {k: got.get(k, 0) for k in keys}, {k: want[k] for k in keys}
+    if isinstance(want, str) and isinstance(got, str) and "\n" in want:
+        g, w = got.splitlines(), want.splitlines()
+        more, less = [x for x in g if x not in w][:5], [x for x in w if x not in g][:5]
+        return (more, less) if more or less else (got, want)
+    return got, want
+
+
 def same(got, want, what):
     if got != want:
+        got, want = differing(got, want)
         raise AssertionError(f"{what}: got {got!r}, want {want!r}")
 
 
@@ -30,7 +65,7 @@ def run(subject, wanted=()):
     chosen = [t for t in tests
               if (t.__name__ in wanted if wanted else not getattr(t, "is_long", False))]
     failed = 0
-    print(f"1..{len(chosen)}")
+    print(f"1..{len(chosen)}", flush=True)
     for number, function in enumerate(chosen, 1):
         try:
             function(subject)
@@ -45,5 +80,16 @@ def run(subject, wanted=()):
     return 1 if failed or not chosen else 0
 
 
-def usage(text):
-    sys.exit(f"usage: {text}")
+def main(usage, prepare=contextlib.nullcontext, paths=1):
+    """A test program: PATH... [TEST...]. The subject is what prepare(PATH or [PATH...]) gives.
+
+    That is a context, which lasts for all the tests; where it cannot be had, it says why (Skip).
+    """
+    if len(sys.argv) < 1 + paths:
+        sys.exit(usage)
+    given = [os.path.abspath(path) for path in sys.argv[1:1 + paths]]
+    try:
+        with prepare(given[0] if paths == 1 else given) as subject:
+            sys.exit(run(subject, sys.argv[1 + paths:]))
+    except Skip as reason:
+        print(f"1..0 # SKIP {reason}")

@@ -7,278 +7,29 @@ TAP on stdout. Every scenario has a directory and an agent of its own; what must
 be counted follows from the lines that the scenario wrote.
 """
 
-import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
-import tempfile
-import threading
 import time
 
-PATIENCE = 60  # seconds: only a limit, nothing is expected to take that long
-SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
-LABEL = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
-MEMORY_GROWTH_KIB = 4096
-# The machine may have a Postfix, whose queue is nobody's business here.
-NO_QUEUE = "queue: []\n"
-# Who is shown what there is; a scraper is shown what is new to it at 0 first.
-PERSON = "curl/7.88.1"
+import tap
+from agent import (MEMORY_GROWTH_KIB, NO_QUEUE, PERSON, Place, Samples, counted, promtool_on, sent,
+                   until)
+from tap import Skip, same
 
-
-class Skip(Exception):
-    """The reason why a scenario cannot run here."""
-
-
-# --- the agent, as a process ------------------------------------------------------
-
-
-class Samples:
-    """One exposition: what its samples add up to."""
-
-    def __init__(self, text):
-        self.rows = []
-        for line in text.splitlines():
-            found = SAMPLE.match(line)
-            if found:
-                labels = dict(LABEL.findall(found[2] or ""))
-                self.rows.append((found[1], labels, float(found[3])))
-
-    def sum(self, metric, **labels):
-        return sum(value for _, value in self.having(metric, labels))
-
-    def having(self, metric, labels):
-        return [
-            (have, value)
-            for name, have, value in self.rows
-            if name == metric and all(have.get(k, "") == v for k, v in labels.items())
-        ]
-
-    def by(self, metric, *names):
-        """The samples of a metric, added up by these labels; those that are 0 are left out."""
-        sums = {}
-        for have, value in self.having(metric, {}):
-            key = tuple(have.get(name, "") for name in names)
-            sums[key] = sums.get(key, 0) + int(value)
-        return {key: value for key, value in sums.items() if value}
-
-
-class Agent:
-    """A running agent on a free port. `config` is YAML without the section `web`.
-
-    `inside` is a command that in the end executes what follows it.
-    """
-
-    def __init__(self, binary, directory, config, *flags, listen="127.0.0.1:0", inside=()):
-        self.config_file = os.path.join(directory, "mailvane.yml")
-        with open(self.config_file, "w", encoding="utf-8") as out:
-            # The machine may have a Postfix, whose queue is nobody's business here.
-            queue = "" if "queue:" in config else NO_QUEUE
-            out.write(f'{config}\n{queue}web: {{ listen: ["{listen}"] }}\n')
-        self.said = []
-        self.changed = threading.Condition()
-        self.process = subprocess.Popen(
-            [*inside, binary, "--config.file", self.config_file, *flags],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            # Ctrl-C is for the one who started us, who then stops the agent.
-            start_new_session=True,
-        )
-        self.reader = threading.Thread(target=self._listen, daemon=True)
-        self.reader.start()
-        try:
-            self.port = int(self.wait_said(r"listening on .*, port (\d+)")[1])
-            until(self.is_ready, "the agent to be ready")
-        except BaseException:
-            self.kill()
-            raise
-
-    def _listen(self):
-        for line in self.process.stderr:
-            with self.changed:
-                self.said.append(line)
-                self.changed.notify_all()
-        with self.changed:
-            self.said.append("")
-            self.changed.notify_all()
-
-    def wait_said(self, pattern, after=0):
-        """Waits for a message; `after`: how many lines it had said before."""
-
-        def found():
-            hits = (re.search(pattern, line) for line in self.said[after:])
-            return next((hit for hit in hits if hit), None) or self.said[-1:] == [""]
-
-        with self.changed:
-            hit = self.changed.wait_for(found, PATIENCE)
-        if not isinstance(hit, re.Match):
-            raise AssertionError(f"got no message like {pattern!r} in {''.join(self.said)!r}")
-        return hit
-
-    def is_ready(self):
-        return self.get("/-/ready")[0] == 200
-
-    def request(self, method, path, agent=PERSON):
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-        client.request(method, path, headers={"User-Agent": agent})
-        answer = client.getresponse()
-        body = answer.read().decode("utf-8")
-        client.close()
-        return answer.status, dict((k.lower(), v) for k, v in answer.getheaders()), body
-
-    def get(self, path):
-        status, _, body = self.request("GET", path)
-        return status, body
-
-    def scrape(self, agent=PERSON, method="GET"):
-        status, _, body = self.request(method, "/metrics", agent)
-        same(status, 200, "status of /metrics")
-        return Samples(body)
-
-    def status_number(self, name):
-        """A number of /proc/PID/status."""
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as lines:
-            return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        status = self.process.wait(PATIENCE)
-        self.reader.join(PATIENCE)
-        self.process.stderr.close()
-        return status
-
-    def kill(self):
-        """For the end of a scenario that failed; harmless after stop()."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-
-
-# --- what the tests share -----------------------------------------------------------
-
-
-def same(got, want, what):
-    if got != want:
-        raise AssertionError(f"{what}: got {got!r}, want {want!r}")
-
-
-def until(condition, what):
-    """Waits until the condition holds; returns what it gave."""
-    end = time.monotonic() + PATIENCE
-    while not (result := condition()):
-        if time.monotonic() > end:
-            raise AssertionError(f"waited {PATIENCE} s in vain for {what}")
-        time.sleep(0.02)
-    return result
-
-
-def run_tap(scenarios, prepare, finish):
-    """Runs scenarios as TAP; returns the exit status. Each is called with what prepare() gave."""
-    print(f"1..{len(scenarios)}", flush=True)
-    failed = 0
-    for number, scenario in enumerate(scenarios, 1):
-        line, why = f"ok {number} - {scenario.__name__}", ""
-        given = prepare()
-        try:
-            scenario(given)
-        except Skip as reason:
-            line += f" # SKIP {reason}"
-        except (AssertionError, OSError, RuntimeError, subprocess.SubprocessError) as error:
-            line, why = "not " + line, f"# {type(error).__name__}: {error}"
-            failed += 1
-        finally:
-            finish(given)
-        print(line, why, sep="\n" if why else "", flush=True)
-    return 1 if failed else 0
-
-
-class Place:
-    """A scenario's directory; its agents end with it."""
-
-    def __init__(self, binary):
-        self.binary = binary
-        self.dir = os.path.realpath(tempfile.mkdtemp(prefix="mailvane-agent-"))
-        os.chmod(self.dir, 0o755)  # root's agent may become another user
-        self.log = self.path("mail.log")
-        self.agents = []
-        self.lines = 0
-
-    def path(self, name):
-        return os.path.join(self.dir, name)
-
-    def start(self, *flags, config=None, **how):
-        config = config or f"sources: [{{ file: {self.log} }}]"
-        agent = Agent(self.binary, self.dir, config, *flags, **how)
-        self.agents.append(agent)
-        return agent
-
-    def run(self, *args):
-        """A command that ends by itself: status, what it said on stderr."""
-        done = self.done(*args)
-        return done.returncode, done.stderr
-
-    def check(self, path):
-        """mailvane check: status, its findings on stdout."""
-        done = self.done("check", "--config.file", path)
-        return done.returncode, done.stdout
-
-    def done(self, *args):
-        return subprocess.run(
-            [self.binary, *args],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-
-    def file(self, name, text):
-        with open(self.path(name), "w", encoding="utf-8") as out:
-            out.write(text)
-        return self.path(name)
-
-    def write(self, count=1, path=None, **fields):
-        with open(path or self.log, "ab", buffering=0) as out:
-            for _ in range(count):
-                out.write(self.delivery(**fields))
-
-    def delivery(self, domain="example.org", dsn="2.0.0", status="sent"):
-        """A line of a delivery; each has a queue id of its own."""
-        self.lines += 1
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000+00:00", time.gmtime())
-        return (
-            f"{stamp} mx1 postfix/smtp[4711]: {self.lines:010X}: to=<secret.local.part@{domain}>, "
-            f"relay=mx.example.org[192.0.2.1]:25, delay=1, delays=0.1/0.1/0.4/0.4, dsn={dsn}, "
-            f"status={status} (250 2.0.0 Ok: to secret.local.part@{domain})\n"
-        ).encode("ascii")
-
-    def release(self):
-        for agent in self.agents:
-            agent.kill()
-        shutil.rmtree(self.dir, ignore_errors=True)
-
-
-def sent(agent):
-    return int(agent.scrape().sum("mailvane_deliveries_total", status="sent", dsn="2.0.0"))
-
-
-def counted(agent):
-    return int(agent.scrape().sum("mailvane_deliveries_total"))
+scenario = tap.scenario(Place)
 
 
 # --- scenarios: the log ---------------------------------------------------------------
 
 
+@scenario
 def a_line_written_is_in_the_next_scrape(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for number in range(1, 101):
         place.write()
         samples = agent.scrape()
@@ -289,6 +40,7 @@ def a_line_written_is_in_the_next_scrape(place):
         same(got, (number, number), f"lines and deliveries after line {number}")
 
 
+@scenario
 def what_stood_there_before_is_not_counted(place):
     place.write(10)
     agent = place.start()
@@ -297,6 +49,7 @@ def what_stood_there_before_is_not_counted(place):
     same(sent(agent), 3, "sent after")
 
 
+@scenario
 def from_start_counts_what_stood_there(place):
     place.write(10)
     agent = place.start("--from-start")
@@ -305,6 +58,7 @@ def from_start_counts_what_stood_there(place):
     same(sent(agent), 13, "sent after")
 
 
+@scenario
 def a_log_that_appears_later(place):
     directory = place.path("later")
     log = os.path.join(directory, "mail.log")
@@ -317,9 +71,9 @@ def a_log_that_appears_later(place):
     same(sent(agent), 8, "sent")
 
 
+@scenario
 def half_a_line_is_counted_when_it_is_whole(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     line = place.delivery()
     with open(place.log, "ab", buffering=0) as out:
         out.write(line[:100])
@@ -328,9 +82,9 @@ def half_a_line_is_counted_when_it_is_whole(place):
         same(sent(agent), 1, "sent with the whole")
 
 
+@scenario
 def rotation_by_rename(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for turn in range(1, 21):
         place.write(50)
         os.rename(place.log, f"{place.log}.{turn}")
@@ -343,9 +97,9 @@ def rotation_by_rename(place):
     same(samples.sum("mailvane_log_lost_bytes_total"), 0, "bytes lost")
 
 
+@scenario
 def rotation_by_copytruncate(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for turn in range(1, 21):
         place.write(50)
         # As logrotate does; what is written meanwhile would be lost to everybody.
@@ -358,6 +112,7 @@ def rotation_by_copytruncate(place):
     same(samples.sum("mailvane_log_lost_bytes_total"), 0, "bytes lost")
 
 
+@scenario
 def a_glob_of_logs(place):
     agent = place.start(config=f"sources: [{{ file: {place.path('*.log')} }}]")
     place.write(3, path=place.path("a.log"))
@@ -365,9 +120,9 @@ def a_glob_of_logs(place):
     same(sent(agent), 7, "sent")
 
 
+@scenario
 def lines_that_are_not_understood_are_counted(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     with open(place.log, "ab", buffering=0) as out:
         out.write(b"\x00\xff\xfe nothing at all\n\n" + b"x" * 5000 + b"\n")
         out.write(b"Nov 22 10:00:00 mx1 kernel: not mail\n")
@@ -389,9 +144,15 @@ def refused(agent, who):
     return [v for _, v in agent.scrape(who).having("mailvane_deliveries_total", {"dsn": "5.7.1"})]
 
 
+def expect_scrapers(agent, known, forgotten):
+    samples = agent.scrape()
+    same(samples.sum("mailvane_scrapers"), known, "scrapers")
+    same(samples.sum("mailvane_scrapers_forgotten_total"), forgotten, "scrapers forgotten")
+
+
+@scenario
 def a_new_series_is_born_at_zero(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for who in ("first", "second"):
         same(refused(agent, who), [], f"5.7.1 for the {who} scraper, before there was any")
     place.write(3, dsn="5.7.1", status="bounced")
@@ -405,14 +166,12 @@ def a_new_series_is_born_at_zero(place):
     # It comes for the first time, and 5.7.1 is as old as some seconds.
     same(refused(agent, "third"), [0], "the third scraper")
     same(refused(agent, "third"), [4], "the third scraper, again")
-    samples = agent.scrape()
-    same(samples.sum("mailvane_scrapers"), 3, "scrapers")
-    same(samples.sum("mailvane_scrapers_forgotten_total"), 0, "scrapers forgotten")
+    expect_scrapers(agent, 3, 0)
 
 
+@scenario
 def histograms_are_born_at_zero(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     agent.scrape("scraper")
     place.write(2)
     for want in (0, 2):
@@ -423,6 +182,7 @@ def histograms_are_born_at_zero(place):
             same(got, want, f"_{name} of the latency (each took 1 s)")
 
 
+@scenario
 def what_old_lines_made_is_not_new(place):
     place.write(5, dsn="5.7.1", status="bounced")
     agent = place.start("--from-start")
@@ -433,20 +193,19 @@ def what_old_lines_made_is_not_new(place):
     same(lines, 5, "lines")
 
 
+@scenario
 def more_scrapers_than_are_remembered(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for _ in range(2):
         agent.scrape("regular")
     for number in range(100):
         agent.scrape(f"stranger {number}")
     place.write(1, dsn="5.7.1", status="bounced")
     same(refused(agent, "regular"), [0], "the one that comes regularly")
-    samples = agent.scrape()
-    same(samples.sum("mailvane_scrapers"), 16, "scrapers")
-    same(samples.sum("mailvane_scrapers_forgotten_total"), 85, "scrapers forgotten")
+    expect_scrapers(agent, 16, 85)
 
 
+@scenario
 def first_attempts_are_there_at_zero(place):
     place.write(0)
     for config, ip in (("", ""), ("sending_ips: { default: 192.0.2.1 }", "192.0.2.1")):
@@ -468,9 +227,9 @@ def first_attempts_are_there_at_zero(place):
 # --- scenarios: HTTP ----------------------------------------------------------------------
 
 
+@scenario
 def pages(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for path, kind, part in (
         ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# TYPE mailvane_build_info gauge"),
         ("/", "text/html; charset=utf-8", 'href="/metrics"'),
@@ -485,9 +244,9 @@ def pages(place):
         same(int(headers["content-length"]) > 0, True, f"content-length of HEAD {path}")
 
 
+@scenario
 def refused_requests(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     for method, path, want in (
         ("GET", "/nothing", 404),
         ("HEAD", "/nothing", 404),
@@ -501,6 +260,7 @@ def refused_requests(place):
     same((status, headers.get("allow")), (405, "GET, HEAD"), "POST /metrics and its Allow")
 
 
+@scenario
 def another_telemetry_path(place):
     place.write(1)
     agent = place.start("--web.telemetry-path", "/figures", "--from-start")
@@ -511,28 +271,18 @@ def another_telemetry_path(place):
     same('href="/figures"' in agent.get("/")[1], True, "a link on /")
 
 
+@scenario
 def promtool_has_nothing_to_say(place):
-    promtool = shutil.which("promtool")
-    if not promtool:
-        raise Skip("promtool is not installed")
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     place.write(3)
     place.write(2, dsn="4.7.28", status="deferred", domain='"\\odd')
-    done = subprocess.run(
-        [promtool, "check", "metrics"],
-        input=agent.get("/metrics")[1],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    same((done.returncode, done.stdout + done.stderr), (0, ""), "promtool check metrics")
+    same(promtool_on(agent.get("/metrics")[1]), (0, ""), "promtool check metrics")
 
 
 # --- scenarios: signals, arguments, configuration ------------------------------------------
 
 
+@scenario
 def sigterm_and_sigint_end_it(place):
     for number in (signal.SIGTERM, signal.SIGINT):
         agent = place.start()
@@ -542,9 +292,9 @@ def sigterm_and_sigint_end_it(place):
             same(sock.connect_ex(("127.0.0.1", agent.port)) != 0, True, "port is closed")
 
 
+@scenario
 def sighup_does_not_end_it(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
     place.write(2)
     for _ in range(3):
         before = len(agent.said)
@@ -555,6 +305,7 @@ def sighup_does_not_end_it(place):
     same(agent.stop(), 0, "status")
 
 
+@scenario
 def a_port_in_use(place):
     agent = place.start()
     status, said = place.run("--web.listen-address", f"127.0.0.1:{agent.port}")
@@ -581,6 +332,7 @@ BAD_CONFIGS = (
 )
 
 
+@scenario
 def bad_configurations(place):
     for name, text, where, words in BAD_CONFIGS:
         path = place.file("bad.yml", text)
@@ -593,6 +345,7 @@ def bad_configurations(place):
             same(words in said, True, f"{what}: {words!r} in {said!r}")
 
 
+@scenario
 def missing_configurations(place):
     directory = place.path("directory.yml")
     os.mkdir(directory)
@@ -619,12 +372,14 @@ BAD_FLAGS = (
 )
 
 
+@scenario
 def bad_flags(place):
     for flags in BAD_FLAGS:
         status, said = place.run(*flags)
         same((status, len(said.splitlines())), (2, 1), f"{flags}: status, lines of {said!r}")
 
 
+@scenario
 def unusable_listen_addresses(place):
     place.write(0)
     config = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n")
@@ -641,6 +396,7 @@ def unusable_listen_addresses(place):
         same((status, "[::1:9925" in said), (2, True), f"{command}: {said!r}")
 
 
+@scenario
 def check_says_what_is_wrong(place):
     place.write(1)
     good = place.file("good.yml", f"sources: [{{ file: {place.log} }}]\n{NO_QUEUE}")
@@ -655,6 +411,7 @@ def check_says_what_is_wrong(place):
         same((status, f"problem  {log}: is no regular file" in said), (1, True), f"check: {said!r}")
 
 
+@scenario
 def check_looks_at_the_state(place):
     """What the agent could not go on from is no file that check calls good."""
     place.write(1)
@@ -676,12 +433,42 @@ def check_looks_at_the_state(place):
         path = place.file("state.yml", config)
         status, said = place.check(path)
         same((status, words in said), (want, True), f"check with {state}: {said!r}")
-    path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {place.log}\n")
-    for command in ([], ["check"]):
-        status, said = place.run(*command, "--config.file", path)
-        same((status, "a log that is followed" in said), (2, True), f"{command}: {said!r}")
+    newer = place.path("newer.db")  # as the state files of mailvane are marked, "mvan"
+    with sqlite3.connect(newer) as db:
+        db.execute(f"PRAGMA application_id = {0x6d76616e}")
+        db.execute("PRAGMA user_version = 99")
+    path = place.file("state.yml", f"sources: [{{ file: {place.log} }}]\nstate: {newer}\n")
+    status, said = place.check(path)
+    same((status, "is of a newer version" in said), (1, True), f"check of a newer one: {said!r}")
 
 
+@scenario
+def the_state_is_no_log_under_another_name(place):
+    """It would be made a database, and lines be written into that."""
+    place.write(0)
+    os.symlink(place.dir, place.path("link"))
+    os.symlink(place.log, place.path("other.log"))
+    for state in (place.log, place.path("link/mail.log"), place.path("other.log"),
+                  place.log.replace("/mail.log", "//mail.log"), place.path("link/not-yet.log")):
+        sources = f"[{{ file: {place.log} }}, {{ file: {place.path('not-yet.log')} }}]"
+        path = place.file("state.yml", f"sources: {sources}\nstate: {state}\n")
+        for command in ([], ["check"]):
+            status, said = place.run(*command, "--config.file", path)
+            same((status, "a log that is followed" in said), (2, True), f"{command} {state}: {said!r}")
+    same(os.path.getsize(place.log), 0, "bytes of the log")
+
+
+@scenario
+def check_of_nothing_that_is_configured(place):
+    """Without a configuration the agent starts, so check has something to look at."""
+    if os.path.exists("/etc/mailvane/mailvane.yml"):
+        raise Skip("this host has a configuration")
+    done = place.done("check")
+    same(done.stdout.splitlines()[0], "ok       configuration none: the defaults", "the first finding")
+    same(done.returncode in (0, 1), True, f"status {done.returncode}")
+
+
+@scenario
 def check_looks_as_the_agents_user(place):
     """Root may read everything; the user that the agent becomes may not."""
     if os.geteuid() != 0:
@@ -707,6 +494,7 @@ ALONE = (
 )  # fmt: skip
 
 
+@scenario
 def idle_means_asleep(place):
     if subprocess.run([*ALONE, "true"], capture_output=True, check=False).returncode != 0:
         raise Skip("no mount namespace can be had")
@@ -722,6 +510,7 @@ def idle_means_asleep(place):
     same(grown <= 2, True, f"at most 2 wake-ups in 3 idle seconds (got {grown})")
 
 
+@scenario
 def no_local_part_leaves_the_process(place):
     for form in ("logfmt", "json"):
         place.write(5)
@@ -738,9 +527,9 @@ def no_local_part_leaves_the_process(place):
                 json.loads(line)
 
 
+@scenario
 def memory_does_not_follow_the_domains(place):
-    place.write(0)
-    agent = place.start()
+    agent = place.follow()
 
     def fill(first, count):
         with open(place.log, "ab") as out:
@@ -759,28 +548,5 @@ def memory_does_not_follow_the_domains(place):
     same(sum(domains.values()), place.lines, "deliveries over all domains")
 
 
-SCENARIOS = [
-    a_line_written_is_in_the_next_scrape, what_stood_there_before_is_not_counted,
-    from_start_counts_what_stood_there, a_log_that_appears_later,
-    half_a_line_is_counted_when_it_is_whole, rotation_by_rename, rotation_by_copytruncate,
-    a_glob_of_logs, lines_that_are_not_understood_are_counted, a_new_series_is_born_at_zero,
-    histograms_are_born_at_zero, what_old_lines_made_is_not_new, more_scrapers_than_are_remembered,
-    first_attempts_are_there_at_zero, pages, refused_requests,
-    another_telemetry_path, promtool_has_nothing_to_say, sigterm_and_sigint_end_it,
-    sighup_does_not_end_it, a_port_in_use, bad_configurations, missing_configurations, bad_flags,
-    unusable_listen_addresses, check_says_what_is_wrong, check_looks_at_the_state,
-    check_looks_as_the_agents_user, idle_means_asleep,
-    no_local_part_leaves_the_process, memory_does_not_follow_the_domains,
-]
-
-
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    binary = os.path.abspath(sys.argv[1])
-    chosen = [s for s in SCENARIOS if len(sys.argv) == 2 or s.__name__ in sys.argv[2:]]
-    return run_tap(chosen, lambda: Place(binary), Place.release)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__)

@@ -8,15 +8,14 @@ must stand in README.md, man/mailvane.1 and docs/.
 import json
 import os
 import re
-import subprocess
-import sys
 
 import tap
-from tap import same, test
+from tap import LABORATORY, ROOT, same, test
+from tool import Tool
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SUBCOMMANDS_MIN, METRICS_MIN, RULES_MIN, FAULTS_MIN = 5, 20, 100, 40  # fewer: a search found nothing
 LINE_NUMBER = re.compile(r"(data/causes\.rules):\d+")
+
 
 def none_missing(missing, found, at_least, where):
     if missing:
@@ -30,16 +29,14 @@ def text_of(*path):
         return f.read()
 
 
-def run(binary, *args):
-    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
-    done = subprocess.run([binary, *args], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          env={**env, "TZ": "UTC"}, check=False, timeout=120)
+def run(tool, *args):
+    done = tool.run(*args)
     same(done.returncode, 0, f"mailvane {' '.join(args)}: exit")
-    return done.stdout
+    return done.stdout.decode("utf-8")
 
 
-def listed_causes(binary):
-    return [json.loads(line) for line in run(binary, "explain", "--list", "--json").splitlines()]
+def listed_causes(tool):
+    return [json.loads(line) for line in run(tool, "explain", "--list", "--json").splitlines()]
 
 
 def readme_causes():
@@ -50,8 +47,8 @@ def readme_causes():
     return [[cell.strip().strip("`") for cell in row.strip("|").split(" | ")] for row in rows]
 
 
-def subcommands(binary):
-    return re.findall(r"^ +mailvane ([a-z]+) ", run(binary, "--help"), re.MULTILINE)
+def subcommands(tool):
+    return re.findall(r"^ +mailvane ([a-z]+) ", run(tool, "--help"), re.MULTILINE)
 
 
 def man_sections():
@@ -67,8 +64,8 @@ def man_sections():
 
 
 @test
-def the_readme_has_the_causes(binary):
-    wanted = [[c["cause"], c["owner"], c["meaning"], c["action"]] for c in listed_causes(binary)]
+def the_readme_has_the_causes(tool):
+    wanted = [[c["cause"], c["owner"], c["meaning"], c["action"]] for c in listed_causes(tool)]
     got = readme_causes()
     same([row[0] for row in got], [row[0] for row in wanted], "README.md: the causes in order")
     for mine, want in zip(got, wanted):
@@ -76,7 +73,7 @@ def the_readme_has_the_causes(binary):
 
 
 @test
-def the_readme_has_the_causes_of_all_rules(_binary):
+def the_readme_has_the_causes_of_all_rules(_tool):
     rows = [line.split()[0] for line in text_of("data", "causes.rules").splitlines()
             if line.strip() and not line.startswith("#")]
     ruled = set(rows) - {"list"}
@@ -85,24 +82,24 @@ def the_readme_has_the_causes_of_all_rules(_binary):
 
 
 @test
-def the_readme_explains_as_the_program_does(binary):
+def the_readme_explains_as_the_program_does(tool):
     """The example is real, but for the line of the rule, which moves with each new one."""
     shown = re.search(r"^    \$ (mailvane explain --relay (\S+) \\\n +'(.*)')\n((?:    .*\n)+)",
                       text_of("README.md"), re.MULTILINE)
     same(bool(shown), True, "README.md has an example of explain")
-    page = run(binary, "explain", "--relay", shown[2], shown[3])
+    page = run(tool, "explain", "--relay", shown[2], shown[3])
     got = "".join(line[4:] + "\n" for line in shown[4].splitlines())
     same(LINE_NUMBER.sub(r"\1:N", got), LINE_NUMBER.sub(r"\1:N", page), "README.md: the example")
 
 
 @test
-def the_manual_has_the_flags(binary):
+def the_manual_has_the_flags(tool):
     sections = man_sections()
-    found = subcommands(binary)
+    found = subcommands(tool)
     none_missing([s for s in found if s not in sections], len(found), SUBCOMMANDS_MIN,
                  "man/mailvane.1")
     for name in ["", *found]:
-        flags = re.findall(r"^  --(\S+)", run(binary, *filter(None, [name, "--help"])),
+        flags = re.findall(r"^  --(\S+)", run(tool, *filter(None, [name, "--help"])),
                            re.MULTILINE)
         missing = [f"--{flag}" for flag in flags if flag != "help" and
                    not re.search(rf"^\.It Fl -{re.escape(flag)}( |$)", sections[name], re.MULTILINE)]
@@ -110,17 +107,17 @@ def the_manual_has_the_flags(binary):
 
 
 @test
-def the_metrics_are_described(binary):
-    log = os.path.join(ROOT, "tests", "data", "postfix", "main", "maillog.log")
-    names = re.findall(r"^# HELP (\S+)", run(binary, "scan", log), re.MULTILINE)
+def the_metrics_are_described(tool):
+    log = os.path.join(LABORATORY, "main", "maillog.log")
+    names = re.findall(r"^# HELP (\S+)", run(tool, "scan", log), re.MULTILINE)
     page = text_of("docs", "metrics.md")
     none_missing([name for name in names if f"| `{name}` |" not in page], len(names), METRICS_MIN,
                  "docs/metrics.md")
 
 
 @test
-def the_tests_of_faults_are_there(_binary):
-    """Each name of a test in docs/faults.md is a function of a test, and each of test_faults.py is named."""
+def the_tests_of_faults_are_there(_tool):
+    """Each name of a test in docs/faults.md is a function of a test, and each that is all faults is named."""
     rows = [line.strip("|").split(" | ")[-1] for line in text_of("docs", "faults.md").splitlines()
             if line.startswith("| ")]
     named = {name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)}
@@ -129,12 +126,11 @@ def the_tests_of_faults_are_there(_binary):
                for name in os.listdir(os.path.join(folder, part)) if name.startswith("test_")]
     there = set(re.findall(r"(?:def|void|\(\") ?([a-z0-9_]+)[(\"]", "\n".join(sources)))
     none_missing(sorted(named - there), len(named), FAULTS_MIN, "tests/")
-    wanted = re.findall(r"^@scenario\n(?:@long\n)?def ([a-z0-9_]+)", text_of("tests", "e2e", "test_faults.py"),
-                        re.MULTILINE)
+    wanted = [name for part in ("faults", "clock", "port")
+              for name in re.findall(r"^@scenario\n(?:@long\n)?def ([a-z0-9_]+)",
+                                     text_of("tests", "e2e", f"test_{part}.py"), re.MULTILINE)]
     none_missing(sorted(set(wanted) - named), len(wanted), FAULTS_MIN // 3, "docs/faults.md")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        tap.usage("test_docs.py path/to/mailvane [TEST...]")
-    sys.exit(tap.run(sys.argv[1], sys.argv[2:]))
+    tap.main(__doc__, Tool)

@@ -13,16 +13,13 @@ import pty
 import re
 import struct
 import subprocess
-import sys
-import tempfile
 import termios
 
 import tap
-from tap import same, test
+from tap import LABORATORY, ROOT, same, test
+from tool import Tool
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REPLIES = os.path.join(ROOT, "tests", "data", "replies")
-LOGS = os.path.join(ROOT, "tests", "data", "postfix")
 DONE, NOT_SO, USAGE = 0, 1, 2
 KEYS = ["cause", "owner", "retry", "provider", "list", "code", "dsn", "meaning", "action", "avoid",
         "rule", "matched"]
@@ -30,6 +27,7 @@ OWNERS = {"recipient", "sender", "remote", "network", "unknown"}
 RETRIES = {"no", "minutes", "hours", "days"}
 UNHEARD = "xyzzy plugh"
 STYLE = re.compile(rb"\x1b\[[0-9;]*m")
+
 
 def table(name):
     with open(os.path.join(REPLIES, name), encoding="utf-8") as f:
@@ -41,18 +39,7 @@ def acceptable(row):
     return {row["cause"], *filter(None, row["also_acceptable"].split(","))}
 
 
-class Tool:
-    def __init__(self, binary, scratch):
-        self.binary, self.scratch = binary, scratch
-
-    def environment(self, more=None):
-        env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR")}
-        return {**env, "TZ": "UTC", "TERM": "xterm", **(more or {})}
-
-    def run(self, *args, stdin=b"", env=None):
-        return subprocess.run([self.binary, *args], input=stdin, capture_output=True,
-                              env=self.environment(env), check=False, timeout=120)
-
+class ExplainTool(Tool):
     def explain(self, *args, stdin=b"", env=None, status=DONE):
         done = self.run("explain", *args, stdin=stdin, env=env)
         what = " ".join(str(a) for a in args)[:200]
@@ -82,13 +69,6 @@ class Tool:
         os.close(ours)
         child.wait(timeout=60)
         return seen
-
-    def write(self, name, content):
-        path = os.path.join(self.scratch, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as f:
-            f.write(content if isinstance(content, bytes) else content.encode("utf-8"))
-        return path
 
     def rules(self, content, name="mine.rules"):
         """The configuration that names a file of rules, and that file."""
@@ -215,6 +195,17 @@ def many_pages(tool):
          [(replies[0], "user-unknown"), (replies[1], "mailbox-full"), (replies[2][:240], "unknown")],
          "pages, a blank line between them, and none for a blank line")
     same(tool.explain(replies[0]).split()[0], b"Cause", "a page for the one that was asked for")
+
+
+@test
+def replies_are_shown_without_addresses(tool):
+    """And a long one is cut between two characters."""
+    page = tool.explain("-", stdin=b"550 <anna.smith@example.com>: no such user here\n").decode()
+    same("anna" in page, False, f"a name on the page: {page}")
+    for filler in range(4):
+        reply = "550 no such user here " + "x" * filler + "\u65e5" * 200
+        page = tool.explain("-", stdin=reply.encode()).decode("utf-8")
+        same("\ufffd" in page, False, "half a character")
 
 
 @test
@@ -532,11 +523,11 @@ def events_by_cause(tool):
 @test
 def sums_over_real_logs(tool):
     causes = {row["cause"] for row in table("replies.tsv")} | {"unknown"}
-    for run in sorted(os.listdir(LOGS)):
-        for name in sorted(os.listdir(os.path.join(LOGS, run))):
+    for run in sorted(os.listdir(LABORATORY)):
+        for name in sorted(os.listdir(os.path.join(LABORATORY, run))):
             if not name.endswith(".log"):
                 continue
-            page = tool.run("scan", os.path.join(LOGS, run, name)).stdout.decode("utf-8")
+            page = tool.run("scan", os.path.join(LABORATORY, run, name)).stdout.decode("utf-8")
             check_sums(page, f"{run}/{name}")
             for labels, _ in samples(page, "mailvane_delivery_failures_total"):
                 assert labels["cause"] in causes and labels["owner"] in OWNERS, f"{run}/{name}: {labels}"
@@ -568,12 +559,5 @@ def replies_never_become_labels(tool):
         assert re.fullmatch(r"\d{3}|", labels.get("code", "")), f"code: {labels['code']!r}"
 
 
-def main():
-    if len(sys.argv) != 2:
-        tap.usage("test_explain.py path/to/mailvane")
-    with tempfile.TemporaryDirectory(prefix="mailvane-explain-") as scratch:
-        return tap.run(Tool(os.path.abspath(sys.argv[1]), scratch))
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__, ExplainTool)

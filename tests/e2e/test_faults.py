@@ -3,76 +3,32 @@
 
 usage: test_faults.py path/to/mailvane path/to/faulty.so [SCENARIO...]
 
-docs/faults.md has the whole list, with the faults that other programs test. `make torture` names
-the long ones; MANY_LINES=N and ROTATIONS=N set how long.
+docs/faults.md has the whole list, with the faults that other programs test: test_clock.py and
+test_port.py go on here. `make torture` names the long ones; MANY_LINES=N and ROTATIONS=N set how
+long.
 """
 
-import calendar
 import contextlib
 import errno
-import glob
-import http.client
 import os
 import random
 import re
-import resource
 import shutil
 import signal
-import socket
-import sqlite3
 import subprocess
-import sys
-import time
 
 import tap
-from bench import Scraper, scenario
+from agent import MEMORY_GROWTH_KIB, until
+from bench import QUARANTINE, delivery, scenario, sent
 from tap import Skip, long, same
-from test_agent import MEMORY_GROWTH_KIB, PATIENCE, until
 
 QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events"
 LINE_MAX = 64 << 10  # LINE_MAX_BYTES
-# A sanitizer keeps what was freed for a while; that is no growth of the agent's.
-QUARANTINE = ("env", "ASAN_OPTIONS=quarantine_size_mb=1:verify_asan_link_order=0")
-
-
-# --- what the scenarios share -------------------------------------------------------------------
-
-
-def delivery(number, domain="example.org", stamp="Nov 22 03:27:15", reply="250 2.0.0 Ok"):
-    """A line of a delivery that was sent."""
-    return (f"{stamp} mx1 postfix/smtp[4711]: {number:06X}0A: to=<someone@{domain}>, "
-            "relay=mx.example.org[192.0.2.1]:25, delay=1, delays=0.1/0.1/0.4/0.4, dsn=2.0.0, "
-            f"status=sent ({reply})\n")
-
-
-def sent(samples):
-    return int(samples.sum("mailvane_deliveries_total", status="sent"))
-
-
-@contextlib.contextmanager
-def standing_still(bench):
-    """The agent sees afterwards, and at once, what is done meanwhile."""
-    bench.agent.process.send_signal(signal.SIGSTOP)
-    until(lambda: state_of(bench.agent) == "T", "the agent to stand still")
-    try:
-        yield
-    finally:
-        bench.agent.process.send_signal(signal.SIGCONT)
-
-
-def state_of(agent):
-    with open(f"/proc/{agent.process.pid}/stat", encoding="ascii", errors="replace") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
 
 
 def replace_link(target, link):
     os.symlink(target, link + ".new")
     os.rename(link + ".new", link)
-
-
-def flat(bench, before, what):
-    grown = bench.agent.status_number("VmRSS") - before
-    same(grown < MEMORY_GROWTH_KIB, True, f"growth below 4 MiB {what} (got {grown} KiB)")
 
 
 # --- inotify's queue ----------------------------------------------------------------------------
@@ -103,8 +59,8 @@ def watch_queue_overflows_while_files_are_rotated(bench):
         bench.start()
     bench.write(100)
     bench.settle()
-    noise = os.path.join(os.path.dirname(bench.log), "noise")
-    with standing_still(bench):
+    noise = os.path.join(bench.log_directory, "noise")
+    with bench.standing_still():
         # Two events each, which are not alike, so that none is merged: no rotation finds room.
         for _ in range(length // 2 + 1):
             open(noise, "w", encoding="ascii").close()
@@ -125,7 +81,7 @@ def watch_queue_overflows_while_files_are_rotated(bench):
 
 
 def new_log(bench, inode):
-    """A new file in the log's place, of this inode number if that is to be had; whether it was."""
+    """A new log of 400 lines, of this inode number if that is to be had; whether it was."""
     names = [f"{bench.log}-candidate{n}" for n in range(500)]
     made = []
     for name in names:
@@ -136,6 +92,7 @@ def new_log(bench, inode):
     os.rename(made.pop(), bench.log)
     for name in made:
         os.unlink(name)
+    bench.write(400)
     return os.stat(bench.log).st_ino == inode
 
 
@@ -156,8 +113,7 @@ BIRTHS = ((), ("FAULTY_UNBORN=1",))
 def each_birth(bench, scene):
     """The scene until the inode number was had again: others make files on this disk, too."""
     for births in BIRTHS:
-        inside = ("env", f"LD_PRELOAD={bench.faulty}", *births,
-                  "ASAN_OPTIONS=verify_asan_link_order=0")
+        inside = bench.preloading_faulty(*births)
         for _ in range(20):
             bench.start(inside=inside)
             bench.write(100)
@@ -188,9 +144,7 @@ def inode_number_again_while_up(bench):
 
         until(is_let_go, "the deleted file to be closed")
         os.rename(bench.log, f"{bench.log}.1")
-        again = new_log(bench, inode)
-        bench.write(400)
-        return again
+        return new_log(bench, inode)
 
     each_birth(bench, scene)
 
@@ -204,7 +158,6 @@ def inode_number_again_while_down(bench):
         bench.agent.stop()
         os.unlink(bench.log)
         again = new_log(bench, inode)
-        bench.write(400)
         bench.start(inside=inside)
         return again
 
@@ -223,7 +176,6 @@ def inode_number_again_and_the_old_file_copied(bench):
         shutil.copy2(bench.log, f"{bench.log}.1")
         os.unlink(bench.log)
         again = new_log(bench, inode)
-        bench.write(400)
         bench.start(inside=inside)
         return again
 
@@ -233,12 +185,10 @@ def inode_number_again_and_the_old_file_copied(bench):
 @scenario
 def directory_made_anew_while_down(bench):
     """The log's directory is removed and made again: the new log is read from its beginning."""
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     bench.agent.stop()
-    shutil.rmtree(os.path.dirname(bench.log))
-    os.mkdir(os.path.dirname(bench.log))
+    shutil.rmtree(bench.log_directory)
+    os.mkdir(bench.log_directory)
     bench.write(300)
     bench.start()
     bench.agent.wait_said(r"level=warn.*mail\.log")
@@ -250,13 +200,11 @@ def directory_made_anew_while_down(bench):
 @scenario
 def directory_missing_at_the_start(bench):
     """The log's directory is gone when the agent starts again, and comes back later."""
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     bench.agent.stop()
-    shutil.rmtree(os.path.dirname(bench.log))
+    shutil.rmtree(bench.log_directory)
     bench.start()
-    os.mkdir(os.path.dirname(bench.log))
+    os.mkdir(bench.log_directory)
     bench.write(300)
     bench.check("made anew")
 
@@ -264,15 +212,13 @@ def directory_missing_at_the_start(bench):
 @scenario
 def link_switched_while_down(bench):
     """The log is a link that leads elsewhere after a restart: the new target from its beginning."""
-    folder = os.path.dirname(bench.log)
+    folder = bench.log_directory
     os.unlink(bench.log)
     for name in ("one", "two"):
         os.mkdir(os.path.join(folder, name))
         open(os.path.join(folder, name, "mail.log"), "wb").close()
     os.symlink("one/mail.log", bench.log)
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     bench.agent.stop()
     replace_link("two/mail.log", bench.log)
     bench.write(300)
@@ -327,7 +273,7 @@ class FullDisk:
 @scenario
 def log_on_a_full_disk(bench):
     """The log ends in a part of a line: counted once, when there is room for the rest of it."""
-    disk = FullDisk(bench, os.path.dirname(bench.log), 256)
+    disk = FullDisk(bench, bench.log_directory, 256)
     bench.start(inside=disk.inside)
     disk.write("ballast", b"x" * 65536)
     disk.write("mail.log", b"x" * 4000 + b"\n")
@@ -348,10 +294,8 @@ def log_on_a_full_disk(bench):
 @scenario
 def state_on_a_full_disk(bench):
     """A file system without a free byte below the state: said, and made up for when there is room."""
-    disk = FullDisk(bench, os.path.dirname(bench.state), 8192)
-    bench.start(inside=disk.inside)
-    bench.write(50)
-    bench.settle()
+    disk = FullDisk(bench, bench.state_directory, 8192)
+    bench.begin(50, inside=disk.inside)
     disk.write("ballast", b"x" * (8 << 20))
     bench.write(2000)
     bench.check("on the full disk")
@@ -363,176 +307,23 @@ def state_on_a_full_disk(bench):
     assert samples.sum("mailvane_checkpoint_failures_total") > 0, "no failure was counted"
 
 
-# --- the clock ----------------------------------------------------------------------------------
-
-
-class Clock:
-    """The agent's wall clock, put forward and back; CLOCK_MONOTONIC and CLOCK_BOOTTIME go on."""
-
-    def __init__(self, bench):
-        found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
-        if not found:
-            raise Skip("faketime is not installed")
-        with open(bench.binary, "rb") as binary:
-            if b"__asan_init" in binary.read():
-                raise Skip("libfaketime does not start beside AddressSanitizer")
-        self.file = os.path.join(bench.directory, "clock")
-        self.bench = bench
-        self.set(0)
-        self.inside = (
-            "env", "TZ=UTC", f"LD_PRELOAD={found[0]}", f"FAKETIME_TIMESTAMP_FILE={self.file}",
-            "FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1",
-            "ASAN_OPTIONS=verify_asan_link_order=0",
-        )
-
-    def set(self, offset):
-        self.offset = offset
-        with open(self.file + ".new", "w", encoding="ascii") as out:
-            out.write(f"{offset:+d}\n")
-        os.rename(self.file + ".new", self.file)
-
-    def set_to(self, moment):
-        self.set(int(moment - time.time()))
-
-    def now(self):
-        return time.time() + self.offset
-
-    @contextlib.contextmanager
-    def writing(self):
-        """What is written meanwhile is of the clock's time in the file system, too."""
-        with standing_still(self.bench):
-            yield
-            os.utime(self.bench.log, (self.now(), self.now()))
-
-
-DAY = 86400
-
-
-@scenario
-def clock_put_back(bench):
-    """An hour, a day, a year: no counter lost, no series retired, timers go on, the state is saved."""
-    bench.config += "series: { domains: 4 }\ncheck_interval: 1\n"
-    clock = Clock(bench)
-    scraper = Scraper()
-    bench.start(inside=clock.inside)
-    number = 0
-    for offset in (0, -3600, -DAY, -400 * DAY, -401 * DAY, -10 * DAY, 0):
-        clock.set(offset)
-        with clock.writing():
-            for _ in range(50):
-                # All places are taken, and e.example waits for one that becomes free.
-                for domain in "abcde" if offset else "abcd":
-                    bench.append(delivery(number, f"{domain}.example").encode(), lines=1)
-                    number += 1
-        same(sent(bench.agent.scrape()), number, f"sent at {offset} s")
-        scraper.scrape(bench)
-        scraper.scrape(bench)
-
-        def saved():
-            at = bench.agent.scrape().sum("mailvane_checkpoint_timestamp_seconds")
-            return abs(at - clock.now()) < PATIENCE
-
-        until(saved, f"the state to be saved at {offset} s")
-    domains = bench.agent.scrape().by("mailvane_domain_deliveries_total", "domain")
-    same({(f"{d}.example",) for d in "abcd"} <= set(domains), True, f"a to d in {domains}")
-    bench.kill()
-    bench.start(inside=clock.inside)
-    scraper.scrape(bench)
-    same(sent(bench.agent.scrape()), number, "sent, after a kill")
-
-
-@scenario
-def clock_put_back_before_the_state(bench):
-    """The state is of a later time than now: its places are still good, and rotations are read."""
-    clock = Clock(bench)
-    bench.start(inside=clock.inside)
-    bench.write(200)
-    bench.settle()
-    bench.agent.stop()
-    clock.set(-30 * DAY)
-    for _ in range(2):
-        bench.write(100)
-        os.utime(bench.log, (clock.now(), clock.now()))
-        bench.rename()
-    bench.write(100)
-    os.utime(bench.log, (clock.now(), clock.now()))
-    bench.start(inside=clock.inside)
-    bench.check("after")
-
-
-@scenario
-def clock_put_back_and_rotated(bench):
-    """Rotated with files that are older than what was read: none of them is lost."""
-    clock = Clock(bench)
-    bench.start(inside=clock.inside)
-    bench.write(200)
-    bench.settle()
-    clock.set(-DAY)
-    for _ in range(5):
-        with clock.writing():
-            bench.write(50)
-        bench.settle()
-        bench.rename()
-    with clock.writing():
-        bench.write(50)
-    bench.check("after")
-
-
-# the agent's clock and the file's time; the stamp without a year; what it means
-TURNS = (
-    ("2027-12-31 23:59:58", "Dec 31 23:59:58", "2027-12-31 23:59:58"),
-    ("2028-01-01 00:00:02", "Dec 31 23:59:59", "2027-12-31 23:59:59"),
-    ("2028-01-01 00:00:03", "Jan  1 00:00:03", "2028-01-01 00:00:03"),
-    ("2027-12-31 23:59:59", "Dec 31 23:59:59", "2027-12-31 23:59:59"),  # back over New Year
-    ("2027-12-31 23:59:59", "Jan  1 00:00:01", "2028-01-01 00:00:01"),  # another clock's
-    ("2028-02-28 23:59:59", "Feb 28 23:59:59", "2028-02-28 23:59:59"),
-    ("2028-02-29 00:00:01", "Feb 29 00:00:01", "2028-02-29 00:00:01"),
-    ("2028-03-01 00:00:01", "Feb 29 23:59:59", "2028-02-29 23:59:59"),
-    ("2028-02-28 12:00:00", "Feb 29 11:00:00", "2028-02-29 11:00:00"),  # back before the leap day
-    ("2027-02-28 23:59:59", "Mar  1 00:00:01", "2027-03-01 00:00:01"),  # a year back
-    ("2029-03-01 00:00:01", "Feb 28 23:59:59", "2029-02-28 23:59:59"),  # two years on
-    ("2029-03-01 00:00:02", "Feb 29 23:59:59", "2028-02-29 23:59:59"),
-)
-
-
-def moment(text):
-    return calendar.timegm(time.strptime(text, "%Y-%m-%d %H:%M:%S"))
-
-
-@scenario
-def stamps_over_new_year_and_leap_day(bench):
-    """Stamps without a year, while the clock steps over 31 December and 29 February, and back."""
-    clock = Clock(bench)
-    bench.start(inside=clock.inside)
-    for number, (now, stamp, want) in enumerate(TURNS, 1):
-        clock.set_to(moment(now))
-        with clock.writing():
-            bench.append(delivery(number, stamp=stamp).encode(), lines=1)
-        samples = bench.settle()
-        got = int(samples.sum("mailvane_log_last_line_timestamp_seconds"))
-        same(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(got)), want, f"{stamp!r} at {now}")
-        same(sent(samples), number, f"sent after {stamp!r} at {now}")
-
-
 # --- lines --------------------------------------------------------------------------------------
 
 
 @scenario
 def line_of_ten_megabytes(bench):
     """Skipped and counted as one; the next line counts, and memory does not follow its length."""
-    bench.start(inside=QUARANTINE)
-    bench.write(200)
-    bench.settle()
+    bench.begin(200, inside=QUARANTINE)
     before = bench.agent.status_number("VmRSS")
     for _ in range(10):
         bench.append_long(b"z" * (1 << 20))
         bench.agent.scrape()
-        flat(bench, before, "within the line")
+        bench.check_flat(before, "within the line")
     bench.append_long(b"\n")
     bench.write(1)
     samples = bench.check("after")
     same(samples.sum("mailvane_log_long_lines_total"), 1, "long lines")
-    flat(bench, before, "after the line")
+    bench.check_flat(before, "after the line")
 
 
 @scenario
@@ -548,7 +339,9 @@ def line_of_ten_megabytes_over_a_restart(bench):
             size = os.path.getsize(bench.log)
             bench.agent.scrape()
             if how == signal.SIGKILL:
-                until(lambda: saved_offset(bench, size), f"its middle to be saved ({what})")
+                # All of it, or up to the last bytes that a line too long may leave in the buffer.
+                until(lambda: bench.saved_offset() > size - LINE_MAX,
+                      f"its middle to be saved ({what})")
             bench.agent.stop(how)
             bench.append_long(b"z" * (5 << 20) + b"\n")
             bench.write(10)
@@ -560,13 +353,6 @@ def line_of_ten_megabytes_over_a_restart(bench):
             lines += 1
             same(samples.sum("mailvane_log_long_lines_total"), lines, f"long lines ({what})")
             bench.agent.stop()
-
-
-def saved_offset(bench, size):
-    """Whether the state says that so much of the log was read."""
-    with contextlib.closing(sqlite3.connect(f"file:{bench.state}?mode=ro", uri=True)) as db:
-        # All of it, or up to the last bytes that a line too long may leave in the buffer.
-        return any(at > size - LINE_MAX for (at,) in db.execute("SELECT offset FROM file"))
 
 
 # what stands where a line stands; deliveries that it gives
@@ -603,120 +389,6 @@ def nuls_and_invalid_utf8(bench):
     page = bench.agent.get("/metrics")[1]  # which must be UTF-8 to be read at all
     odd = sorted({c for c in page if c != "\n" and not c.isprintable()})
     same(odd, [], "characters of the page that nobody can read")
-
-
-# --- the port -----------------------------------------------------------------------------------
-
-STRANGERS = 10000
-
-
-@contextlib.contextmanager
-def descriptors(count):
-    """So many more files may be open, by us."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    need = count + 500
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, need), max(hard, need)))
-    except (ValueError, OSError) as why:
-        raise Skip(f"{count} files cannot be open: {why}") from why
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def scrape_from(bench, source):
-    client = http.client.HTTPConnection("127.0.0.1", bench.agent.port, timeout=PATIENCE,
-                                        source_address=(source, 0))
-    client.request("GET", "/metrics", headers={"User-Agent": "curl/7.88.1"})
-    answer = client.getresponse()
-    body = answer.read().decode("utf-8")
-    client.close()
-    same(answer.status, 200, f"status of a scrape from {source}")
-    return re.search(r'^mailvane_deliveries_total\{.*status="sent".*\} (\d+)$', body, re.MULTILINE)
-
-
-@scenario
-def ten_thousand_connections(bench):
-    """All from one address and never closed by it: another one is answered at any time."""
-    bench.start(inside=QUARANTINE)
-    before = bench.agent.status_number("VmRSS")
-    strangers = []
-    with descriptors(STRANGERS):
-        try:
-            for number in range(STRANGERS):
-                sock = socket.socket()
-                strangers.append(sock)
-                sock.setblocking(False)
-                sock.connect_ex(("127.0.0.1", bench.agent.port))
-                with contextlib.suppress(OSError):
-                    sock.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: "[:number % 40])
-                if number % 1000 == 999:
-                    bench.append(delivery(number).encode(), lines=1)
-                    found = scrape_from(bench, "127.0.0.2")
-                    same(found and int(found[1]), bench.written, f"sent, beside {number + 1}")
-            same(len(strangers), STRANGERS, "connections")
-            flat(bench, before, "with 10,000 connections")
-        finally:
-            for sock in strangers:
-                sock.close()
-    until(lambda: sent_or_none(bench) == bench.written, "the address itself to be answered again")
-
-
-def sent_or_none(bench):
-    try:
-        return sent(bench.agent.scrape())
-    except (OSError, http.client.HTTPException):
-        return None
-
-
-def nonsense(dice):
-    """A request that is none: random bytes, a good one with bytes changed, cut off, or too much."""
-    good = b"GET /metrics HTTP/1.1\r\nHost: a\r\nUser-Agent: Prometheus/2.42.0\r\n\r\n"
-    kind = dice.randrange(6)
-    if kind == 0:
-        return dice.randbytes(dice.randrange(4000))
-    if kind == 1:
-        changed = bytearray(good)
-        for _ in range(dice.randrange(1, 6)):
-            changed[dice.randrange(len(changed))] = dice.randrange(256)
-        return bytes(changed)
-    if kind == 2:
-        return good[:dice.randrange(len(good))]
-    if kind == 3:
-        return good[:-2] + b"X-%d: " % dice.randrange(9) + b"y" * dice.randrange(1 << 17) + b"\r\n\r\n"
-    if kind == 4:
-        return good[:-2] + b"A: b\r\n" * dice.randrange(1 << 13) + b"\r\n"
-    return good * dice.randrange(1, 40) + dice.randbytes(dice.randrange(30))
-
-
-@scenario
-def nonsense_on_the_port(bench):
-    """Random bytes, huge headers, pipelines and halves of requests: scrapes stay right beside them."""
-    dice = random.Random(int(os.environ.get("SEED", "1")))
-    bench.start(inside=QUARANTINE)
-    before = 0
-    open_ones = []
-    for number in range(500):
-        if number == 50:
-            before = bench.agent.status_number("VmRSS")
-        sock = socket.create_connection(("127.0.0.1", bench.agent.port), PATIENCE,
-                                        source_address=(f"127.0.0.{3 + number % 4}", 0))
-        # Nobody reads here, so what does not fit at once is not sent.
-        sock.setblocking(False)
-        with contextlib.suppress(OSError):
-            sock.send(nonsense(dice))
-        open_ones.append(sock)
-        if len(open_ones) > 20:
-            open_ones.pop(dice.randrange(len(open_ones))).close()
-        if number % 50 == 49:
-            bench.write(10)
-            bench.settle()
-    for sock in open_ones:
-        sock.close()
-    bench.check("afterwards")
-    flat(bench, before, "from a tenth of the nonsense to its end")
-    same(bench.agent.stop(), 0, "exit status")
 
 
 # --- signals ------------------------------------------------------------------------------------
@@ -770,7 +442,7 @@ def memory_over_a_thousand_rotations(bench):
             before = bench.agent.status_number("VmRSS")
     samples = bench.check("after all rotations")
     same(samples.sum("mailvane_log_rotations_total"), rotations, "rotations")
-    flat(bench, before, f"over {rotations} rotations")
+    bench.check_flat(before, f"over {rotations} rotations")
 
 
 def many_lines():
@@ -806,7 +478,7 @@ def memory_over_many_lines(bench):
     samples = bench.agent.scrape()
     same(samples.sum("mailvane_log_lines_total"), total, "lines")
     same(samples.sum("mailvane_deliveries_total"), total, "deliveries")
-    flat(bench, before, f"over {total} lines")
+    bench.check_flat(before, f"over {total} lines")
 
 
 @scenario
@@ -832,7 +504,4 @@ def memory_of_scan_over_many_lines(bench):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        tap.usage("test_faults.py path/to/mailvane path/to/faulty.so [SCENARIO...]")
-    paths = [os.path.abspath(path) for path in sys.argv[1:3]]
-    sys.exit(tap.run(paths, sys.argv[3:]))
+    tap.main(__doc__, paths=2)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The agent beside a real Postfix, whose mail goes to a peer that keeps its own record.
 
-usage: test_postfix.py path/to/mailvane
+usage: test_postfix.py path/to/mailvane [STEP...]
 
 TAP on stdout. Postfix runs on loopback with a configuration, a queue and a log of
 its own below a temporary directory; the machine's own Postfix is neither used nor
@@ -10,6 +10,7 @@ same. The steps build on each other.
 """
 
 import collections
+import contextlib
 import glob
 import json
 import os
@@ -17,13 +18,14 @@ import pwd
 import shutil
 import signal
 import smtplib
-import socket
 import subprocess
 import sys
 import tempfile
 
+import tap
+from agent import PATIENCE, Agent, Samples, free_port, until
 from smtp_peer import BANNERS, SCRIPT, Peer
-from test_agent import PATIENCE, Agent, Samples, run_tap, same, until
+from tap import Skip, same, test
 
 ADDRESSES = {"out-a": "127.0.2.11", "out-b": "127.0.2.12", "out-c": "127.0.2.13"}
 LATER_ADDRESS = "127.0.2.22"
@@ -93,12 +95,6 @@ def why_not():
     except KeyError:
         return "there is no user postfix"
     return None
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Postfix:
@@ -293,6 +289,7 @@ class Lab:
 # --- the steps -----------------------------------------------------------------------
 
 
+@test
 def every_answer_is_counted(lab):
     messages = lab.every_answer("a.example") + lab.every_answer("b.example")
     messages += [
@@ -307,6 +304,7 @@ def every_answer_is_counted(lab):
     same({ip for _, _, ip in truth}, {ADDRESSES["out-a"], ADDRESSES["out-b"]}, "its addresses")
 
 
+@test
 def hostile_replies_forge_nothing(lab):
     body = lab.agent.get("/metrics")[1]
     same("forged" in body, False, "what the peer forged is on /metrics")
@@ -314,6 +312,7 @@ def hostile_replies_forge_nothing(lab):
     same(len(hostile) >= 6, True, f"hostile answers were given (got {len(hostile)})")
 
 
+@test
 def retries_are_no_first_attempts(lab):
     deferred = len(lab.postfix.queued("deferred"))
     same(deferred >= 12, True, f"messages are deferred (got {deferred})")
@@ -325,6 +324,7 @@ def retries_are_no_first_attempts(lab):
     same(sorted(grey), ["deferred"] * 2 + ["sent"] * 2, "what became of greylisted recipients")
 
 
+@test
 def a_reload(lab):
     lab.send(lab.every_answer("a.example"))
     lab.postfix.run("postfix", "reload")
@@ -332,6 +332,7 @@ def a_reload(lab):
     lab.check("reload")
 
 
+@test
 def a_rotation_by_rename(lab):
     lab.send(lab.every_answer("a.example"))
     os.rename(lab.postfix.log, lab.postfix.log + ".1")
@@ -343,6 +344,7 @@ def a_rotation_by_rename(lab):
     lab.check("rotation")
 
 
+@test
 def postfix_logrotate(lab):
     rotate = subprocess.Popen(["postfix", "-c", lab.postfix.etc, "logrotate"], **QUIET)
     lab.send(lab.every_answer("a.example") + lab.every_answer("b.example"))
@@ -354,6 +356,7 @@ def postfix_logrotate(lab):
     same(samples.sum("mailvane_log_rotations_total", kind="rename"), 2, "rotations")
 
 
+@test
 def a_change_of_master_cf(lab):
     before = len(lab.agent.said)
     lab.route("out-c", "127.0.3.4", "c.example")
@@ -383,6 +386,7 @@ def queue_families(rows):
     }
 
 
+@test
 def the_queue_is_what_postqueue_tells(lab):
     """While nothing moves. The hold queue is made by hand, since nobody else puts mail there."""
     held = lab.postfix.queued("deferred")[:2]
@@ -413,6 +417,7 @@ def the_queue_is_what_postqueue_tells(lab):
         agent.kill()
 
 
+@test
 def without_group_postdrop(lab):
     """Root without capabilities is nobody: one sentence, and no value."""
     directory = os.path.join(lab.dir, "looking")
@@ -427,6 +432,7 @@ def without_group_postdrop(lab):
         agent.kill()
 
 
+@test
 def what_is_left_at_the_end(lab):
     """Nothing was counted twice, nothing lost; a scan of the same logs says the same."""
     lab.postfix.stop()
@@ -447,28 +453,19 @@ def what_is_left_at_the_end(lab):
     same(lab.agent.stop(), 0, "status of the agent")
 
 
-STEPS = [
-    every_answer_is_counted, hostile_replies_forge_nothing, retries_are_no_first_attempts,
-    a_reload, a_rotation_by_rename, postfix_logrotate, a_change_of_master_cf,
-    the_queue_is_what_postqueue_tells, without_group_postdrop, what_is_left_at_the_end,
-]  # fmt: skip
-
-
-def main():
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
+@contextlib.contextmanager
+def running_lab(binary):
     reason = why_not()
     if reason:
-        print(f"1..0 # SKIP {reason}")
-        return 0
+        raise Skip(reason)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    lab = Lab(os.path.abspath(sys.argv[1]))
+    lab = Lab(binary)
     try:
         lab.start()
-        return run_tap(STEPS, lambda: lab, lambda _: None)
+        yield lab
     finally:
         lab.release()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__, running_lab)

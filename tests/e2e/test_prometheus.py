@@ -11,14 +11,14 @@ neither used nor touched. Nothing is asserted about time: every wait has a limit
 import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 
-from test_agent import PATIENCE, Place, Skip, run_tap, same, until
+import tap
+from agent import PATIENCE, Place, free_port, until
+from tap import Skip, same
 
 INTERVAL = 1  # seconds between two scrapes
 CONFIG = """\
@@ -28,12 +28,6 @@ scrape_configs:
     static_configs: [ {{ targets: ["127.0.0.1:{port}"] }} ]
 """
 REFUSED = 'mailvane_deliveries_total{dsn="5.7.1",provider="google"}'
-
-
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class Prometheus:
@@ -83,9 +77,8 @@ class Prometheus:
     def scrapes(self):
         return sum(self.ask("count_over_time(mailvane_build_info[1h])"))
 
-    def wait_scrapes(self, more):
-        """Until it has scraped so many times more."""
-        want = self.scrapes() + more
+    def wait_scrapes(self, want):
+        """Until it has scraped so many times."""
         until(lambda: self.scrapes() >= want, f"{want} scrapes")
 
     def seen(self, expression=REFUSED):
@@ -115,12 +108,14 @@ class Room(Place):
         self.program = shutil.which("prometheus")
         self.prometheis = []
 
-    def watch(self, agent):
+    def watch(self, agent, scrapes=0):
+        """A Prometheus that has scraped the agent so many times."""
         if not self.program:
             raise Skip("prometheus is not installed")
         directory = self.path(f"prometheus-{len(self.prometheis)}")
         prometheus = Prometheus(self.program, directory, agent.port)
         self.prometheis.append(prometheus)
+        prometheus.wait_scrapes(scrapes)
         return prometheus
 
     def refuse(self, count=1):
@@ -136,16 +131,18 @@ class Room(Place):
         super().release()
 
 
+scenario = tap.scenario(Room)
+
+
 def wait_increase(prometheus, what):
     """Until increase() is above 0; it must never be above what can have happened."""
     return until(lambda: sum(prometheus.ask(f"increase({REFUSED}[1m])")) > 0, what)
 
 
+@scenario
 def the_first_refusal_is_an_increase(room):
-    room.write(0)
-    agent = room.start()
-    prometheus = room.watch(agent)
-    until(lambda: prometheus.scrapes() >= 2, "two scrapes")
+    agent = room.follow()
+    prometheus = room.watch(agent, scrapes=2)
     same(prometheus.seen(), [], "samples before the first refusal")
     room.refuse()
     wait_increase(prometheus, "increase() > 0 at the first ever 5.7.1")
@@ -154,12 +151,10 @@ def the_first_refusal_is_an_increase(room):
     same(prometheus.ask(f"resets({REFUSED}[1h])"), [0], "resets")
 
 
+@scenario
 def two_prometheis_on_one_host(room):
-    room.write(0)
-    agent = room.start()
-    both = [room.watch(agent) for _ in range(2)]
-    for prometheus in both:
-        until(lambda p=prometheus: p.scrapes() >= 2, "two scrapes")
+    agent = room.follow()
+    both = [room.watch(agent, scrapes=2) for _ in range(2)]
     room.refuse()
     for name, prometheus in zip(("first", "second"), both):
         wait_increase(prometheus, f"increase() > 0 at the {name}")
@@ -168,9 +163,9 @@ def two_prometheis_on_one_host(room):
     same(samples.sum("mailvane_scrapers"), 2, "scrapers")
 
 
+@scenario
 def the_first_refusal_before_prometheus_came(room):
-    room.write(0)
-    agent = room.start()
+    agent = room.follow()
     room.refuse()
     same(agent.scrape().sum("mailvane_deliveries_total", dsn="5.7.1"), 1, "counted")
     prometheus = room.watch(agent)
@@ -180,19 +175,18 @@ def the_first_refusal_before_prometheus_came(room):
 
 def expect_old_total(prometheus, total, what):
     """It has the total from its first sample on, and an increase only of what comes now."""
-    until(lambda: prometheus.scrapes() >= 4, "four scrapes")
+    prometheus.wait_scrapes(4)
     same(set(prometheus.seen()), {total}, f"samples of {what}")
     same(prometheus.ask(f"increase({REFUSED}[1m])"), [0], f"increase of {what}")
 
 
+@scenario
 def a_late_prometheus_sees_no_burst(room):
-    room.write(0)
-    agent = room.start()
-    early = room.watch(agent)
-    until(lambda: early.scrapes() >= 2, "two scrapes")
+    agent = room.follow()
+    early = room.watch(agent, scrapes=2)
     room.refuse(50)
     wait_increase(early, "increase() > 0 at the early one")
-    early.wait_scrapes(2)
+    early.wait_scrapes(early.scrapes() + 2)
     late = room.watch(agent)
     expect_old_total(late, 50, "a total that is older than the late one")
     room.refuse()
@@ -200,6 +194,7 @@ def a_late_prometheus_sees_no_burst(room):
     same(set(late.seen()), {50, 51}, "all samples of the late one")
 
 
+@scenario
 def old_lines_are_no_burst(room):
     room.refuse(50)
     agent = room.start("--from-start")
@@ -210,12 +205,11 @@ def old_lines_are_no_burst(room):
     same(set(prometheus.seen()), {50, 51}, "all samples")
 
 
+@scenario
 def a_prometheus_that_was_away(room):
     """It comes back on a new connection, and what it has not seen is 0 for it once."""
-    room.write(0)
-    agent = room.start()
-    first = room.watch(agent)
-    until(lambda: first.scrapes() >= 2, "two scrapes")
+    agent = room.follow()
+    first = room.watch(agent, scrapes=2)
     first.stop()
     room.refuse()
     second = room.watch(agent)
@@ -224,20 +218,5 @@ def a_prometheus_that_was_away(room):
     same(agent.scrape().sum("mailvane_scrapers"), 1, "scrapers: it is the same")
 
 
-SCENARIOS = [
-    the_first_refusal_is_an_increase, two_prometheis_on_one_host,
-    the_first_refusal_before_prometheus_came, a_late_prometheus_sees_no_burst,
-    old_lines_are_no_burst, a_prometheus_that_was_away,
-]
-
-
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    binary = os.path.abspath(sys.argv[1])
-    chosen = [s for s in SCENARIOS if len(sys.argv) == 2 or s.__name__ in sys.argv[2:]]
-    return run_tap(chosen, lambda: Room(binary), Room.release)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__)

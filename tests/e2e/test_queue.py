@@ -15,15 +15,14 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
-import test_agent
+import tap
+from agent import PATIENCE, Place, sent, until
 from queue_peer import END, Showq, message
-from test_agent import PATIENCE, Place, Skip, run_tap, same, until
+from tap import LABORATORY, ROOT, Skip, same
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-SNAPSHOT = os.path.join(ROOT, "tests", "data", "postfix", "queue", "snapshot")
+SNAPSHOT = os.path.join(LABORATORY, "queue", "snapshot")
 EXIM = os.path.join(ROOT, "tests", "data", "exim")
 SENDMAIL = os.path.join(ROOT, "tests", "data", "sendmail")
 OPENSMTPD = os.path.join(ROOT, "tests", "data", "opensmtpd")
@@ -49,7 +48,7 @@ def aged(raw, seconds):
 
 
 class Queue:
-    """A place with a spool and somebody who answers for it."""
+    """A place with a spool and somebody who answers for it: a context."""
 
     def __init__(self, binary):
         self.place = Place(binary)
@@ -63,8 +62,14 @@ class Queue:
             f"queue: [{{ postfix: {self.spool}, interval: {interval}, timeout: {timeout} }}]\n"
         )
 
-    def release(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.place.release()
+
+
+scenario = tap.scenario(Queue)
 
 
 def up(agent):
@@ -87,6 +92,7 @@ def depths(samples):
 # --- the snapshot ----------------------------------------------------------------------
 
 
+@scenario
 def the_snapshot_as_postqueue_tells_it(queue):
     queue.showq.says(snapshot("showq.raw.bin", "rb"))
     samples = looked(queue.start(interval=3600))
@@ -107,6 +113,7 @@ def the_snapshot_as_postqueue_tells_it(queue):
         same(got, want, f"recipients by {name}")
 
 
+@scenario
 def the_ages_as_qshape_tells_them(queue):
     """The list is made as old as it was when qshape looked, and older by whole bands.
 
@@ -143,6 +150,7 @@ def agent_ages(agent):
     return dict(sums)
 
 
+@scenario
 def reasons_become_causes(queue):
     now = time.time()
     queue.showq.says(
@@ -161,6 +169,7 @@ def reasons_become_causes(queue):
     same(got, want, "causes")
 
 
+@scenario
 def the_provider_is_whom_the_mail_went_to(queue):
     """A domain that no table knows goes to Google, says the log; then the queue says so, too."""
     queue.showq.says(message("deferred", time.time(), [("a@hosted.example", "")]) + END)
@@ -180,6 +189,7 @@ def the_provider_is_whom_the_mail_went_to(queue):
 # --- a showq that misbehaves ------------------------------------------------------------
 
 
+@scenario
 def a_queue_that_empties_is_zero(queue):
     queue.showq.says(message("hold", time.time(), [("a@a.example", "")]) + END)
     agent = queue.start()
@@ -205,6 +215,7 @@ def bad_answers(now):
     }
 
 
+@scenario
 def bad_answers_fail_and_leave_nothing(queue):
     """Each is a look that failed; what was known stays for two of them and goes with the third."""
     good = message("deferred", time.time(), [("a@a.example", GREY)]) + END
@@ -232,6 +243,7 @@ def bad_answers_fail_and_leave_nothing(queue):
     same(agent.stop(), 0, "status")
 
 
+@scenario
 def a_showq_that_hangs(queue):
     """The look is given up; lines and scrapes go on meanwhile."""
     queue.showq.hangs(message("deferred", time.time(), [("a@a.example", GREY)]))
@@ -239,7 +251,7 @@ def a_showq_that_hangs(queue):
     until(lambda: queue.showq.asked, "a look")
     for number in range(1, 20):
         queue.place.write()
-        same(test_agent.sent(agent), number, "sent while the look hangs")
+        same(sent(agent), number, "sent while the look hangs")
     failed(agent)
     agent.wait_said("nothing was said for 2 seconds")
     same(agent.scrape().having("mailvane_queue_messages", {}), [], "messages of half a look")
@@ -247,6 +259,7 @@ def a_showq_that_hangs(queue):
     looked(agent)
 
 
+@scenario
 def a_showq_that_drips(queue):
     data = message("deferred", time.time(), [("a@a.example", GREY)]) + END
     queue.showq.drips(data, 0.01)
@@ -254,6 +267,7 @@ def a_showq_that_drips(queue):
     same(depths(looked(agent)), {("deferred",): 1}, "messages")
 
 
+@scenario
 def nobody_listens(queue):
     queue.showq.close()
     agent = queue.start()
@@ -263,6 +277,7 @@ def nobody_listens(queue):
     looked(agent)
 
 
+@scenario
 def half_a_look_is_not_shown(queue):
     good = message("deferred", time.time(), [("a@a.example", GREY)])
     queue.showq.says(good + END)
@@ -280,6 +295,7 @@ def half_a_look_is_not_shown(queue):
 # --- the spool ---------------------------------------------------------------------------
 
 
+@scenario
 def a_spool_whose_socket_is_not_there(queue):
     """Counts only, and one sentence."""
     queue.showq.close()
@@ -297,6 +313,7 @@ def a_spool_whose_socket_is_not_there(queue):
     same(status, 1, "status of check")
 
 
+@scenario
 def the_file_system_of_the_spool(queue):
     samples = looked(queue.start())
     fs = os.statvfs(queue.spool)
@@ -307,6 +324,7 @@ def the_file_system_of_the_spool(queue):
     same(0 <= inodes <= max(fs.f_files, 0), True, f"0 <= {inodes} <= {fs.f_files}")
 
 
+@scenario
 def two_instances(queue):
     other = queue.place.path("postfix-bulk")
     second = Showq(other, lambda client: client.sendall(END))
@@ -325,12 +343,14 @@ def two_instances(queue):
     same(queue.showq.asked, 1, "looks at the first")
 
 
+@scenario
 def turned_off(queue):
     agent = queue.place.start(config=f"sources: [{{ file: {queue.place.log} }}]\nqueue: []\n")
     same(agent.scrape().having("mailvane_queue_up", {}), [], "looks")
     same(queue.showq.asked, 0, "connections")
 
 
+@scenario
 def check_knows_the_queue(queue):
     agent = queue.start()
     looked(agent)
@@ -364,6 +384,7 @@ def check_inside(queue, inside, text):
     return done.returncode, done.stdout
 
 
+@scenario
 def the_usual_queues_are_found(queue):
     """Where nothing is said of queues; an empty list says that there are none."""
     inside = in_usual_places(postfix=queue.spool, exim4=exim_samples(queue))
@@ -376,6 +397,7 @@ def the_usual_queues_are_found(queue):
     same(up(agent), {}, "looks where none was asked for")
 
 
+@scenario
 def a_usual_queue_out_of_reach_is_but_a_note(queue):
     """Nobody asked for it; where somebody did, it is a problem."""
     inside = in_usual_places(postfix=None, exim4=None)
@@ -418,6 +440,7 @@ def start_exim(queue, spool):
     return start_spool(queue, "exim", spool)
 
 
+@scenario
 def exim_as_its_listing_tells_it(queue):
     samples = start_exim(queue, exim_samples(queue)).scrape()
     listing = exim_listing()
@@ -430,6 +453,7 @@ def exim_as_its_listing_tells_it(queue):
     same(samples.sum("mailvane_queue_age_recipients"), domains.total(), "recipients by age")
 
 
+@scenario
 def exim_frozen_and_half_delivered(queue):
     """A message of six recipients: one in the tree, one in the journal; it is frozen."""
     spool = queue.place.path("exim4")
@@ -455,6 +479,7 @@ def exim_frozen_and_half_delivered(queue):
     same(samples.sum("mailvane_queue_bytes", queue="frozen"), 10 + 5 + 1, "bytes")
 
 
+@scenario
 def exim_files_that_are_none(queue):
     """They count, and one sentence names the first; no more of them when they are gone."""
     spool = exim_samples(queue)
@@ -527,6 +552,7 @@ def sendmail_cause(reason):
     return hits[0] if hits else "unknown"
 
 
+@scenario
 def sendmail_as_its_listing_tells_it(queue):
     listing = sendmail_listing()
     samples = start_spool(queue, "sendmail", sendmail_samples(queue, listing)).scrape()
@@ -546,6 +572,7 @@ def sendmail_as_its_listing_tells_it(queue):
     same(time.strftime("%b %d %H:%M", time.gmtime(arrived)), "Nov 22 03:17", "arrival")
 
 
+@scenario
 def sendmail_states_are_told(queue):
     """One queued, one quarantined, one lost, one that cannot be understood."""
     spool = sendmail_samples(queue, ["6AM3H5wi000557", "6AM3H9cd000581", "6AM3HCrE000605"])
@@ -597,14 +624,17 @@ def opensmtpd_as_its_listing_tells_it(queue, run):
     same(abs(arrived - oldest) < PATIENCE, True, f"arrival {arrived} is about {oldest}")
 
 
+@scenario
 def opensmtpd_mx(queue):
     opensmtpd_as_its_listing_tells_it(queue, "mx")
 
 
+@scenario
 def opensmtpd_smart(queue):
     opensmtpd_as_its_listing_tells_it(queue, "smart")
 
 
+@scenario
 def opensmtpd_that_compresses(queue):
     spool = queue.place.path("smtpd")
     os.makedirs(os.path.join(spool, "queue", "6e", "6e601779"))
@@ -617,25 +647,5 @@ def opensmtpd_that_compresses(queue):
     agent.wait_said(r"6e6017797322825d: it is compressed \(queue compression\)")
 
 
-SCENARIOS = [
-    the_snapshot_as_postqueue_tells_it, the_ages_as_qshape_tells_them, reasons_become_causes,
-    the_provider_is_whom_the_mail_went_to, a_queue_that_empties_is_zero,
-    bad_answers_fail_and_leave_nothing, a_showq_that_hangs, a_showq_that_drips, nobody_listens,
-    half_a_look_is_not_shown, a_spool_whose_socket_is_not_there, the_file_system_of_the_spool,
-    two_instances, turned_off, check_knows_the_queue, the_usual_queues_are_found,
-    a_usual_queue_out_of_reach_is_but_a_note, exim_as_its_listing_tells_it,
-    exim_frozen_and_half_delivered, exim_files_that_are_none, sendmail_as_its_listing_tells_it,
-    sendmail_states_are_told, opensmtpd_mx, opensmtpd_smart, opensmtpd_that_compresses,
-]  # fmt: skip
-
-
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    wanted = sys.argv[2:]
-    chosen = [s for s in SCENARIOS if not wanted or s.__name__ in wanted]
-    return run_tap(chosen, lambda: Queue(os.path.abspath(sys.argv[1])), Queue.release)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__)

@@ -10,14 +10,12 @@ import os
 import pty
 import re
 import subprocess
-import sys
-import tempfile
 
 import tap
-from tap import same, test
+from tap import LABORATORY, same, test
+from tool import Tool
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LAB = os.path.join(ROOT, "tests", "data", "postfix", "main", "maillog.log")
+LAB = os.path.join(LABORATORY, "main", "maillog.log")
 GOOGLE = "gmail-smtp-in.l.google.com[142.250.1.26]:25"
 YAHOO = "mta5.am0.yahoodns.net[67.195.204.72]:25"
 OTHER = "mx.shop.example[192.0.2.25]:25"
@@ -31,6 +29,7 @@ NOBODY = ("5.1.1", "bounced", "host {host} said: 550 5.1.1 User unknown (in repl
           "command)")
 LISTED = ("5.7.1", "bounced", "host {host} said: 554 5.7.1 Service unavailable; Client host "
           "[203.0.113.9] blocked using zen.spamhaus.org (in reply to RCPT TO command)")
+
 
 def delivery(second, number, relay, result, transport="smtp"):
     dsn, status, text = result
@@ -46,22 +45,12 @@ def timeout(second, number, host):
             f"status=deferred (connect to mx.{host}[192.0.2.77]:25: Connection timed out)\n")
 
 
-class Tool:
-    def __init__(self, binary, scratch):
-        self.binary, self.scratch = binary, scratch
-
-    def run(self, *args, text=None, env=None):
-        return subprocess.run(
-            [self.binary, "report", *args],
-            input=text.encode() if text is not None else None,
-            capture_output=True,
-            env={**os.environ, "TZ": "UTC", **(env or {})},
-            check=False,
-            timeout=120,
-        )
+class ReportTool(Tool):
+    def report(self, *args, text="", env=None):
+        return self.run("report", *args, stdin=text.encode(), env=env)
 
     def json(self, lines, *args):
-        done = self.run("--json", *args, "-", text="".join(lines))
+        done = self.report("--json", *args, "-", text="".join(lines))
         same((done.returncode, done.stderr), (0, b""), "exit and stderr")
         return json.loads(done.stdout)
 
@@ -70,7 +59,7 @@ class Tool:
 def sums_are_those_of_the_events(tool):
     events = subprocess.run([tool.binary, "events", LAB], capture_output=True, check=True).stdout
     rows = [e for e in map(json.loads, events.splitlines()) if e["kind"] == "delivery"]
-    report = json.loads(tool.run("--json", "--top", "100", LAB).stdout)
+    report = json.loads(tool.report("--json", "--top", "100", LAB).stdout)
     same(report["attempts"], len(rows), "attempts")
     for status in ("sent", "deferred", "bounced", "expired"):
         same(report[status], sum(e["status"] == status for e in rows), status)
@@ -139,7 +128,7 @@ def nothing_failed_and_nothing_at_all(tool):
     same((report["verdict"], report["failed"]), ("All is well: nothing failed.", 0), "all sent")
     report = tool.json([])
     same((report["attempts"], report["lines"]), (0, 0), "empty log")
-    page = tool.run("-", text="")
+    page = tool.report("-", text="")
     same((page.returncode, page.stderr), (0, b""), "an empty page")
 
 
@@ -158,7 +147,7 @@ def what_changed_in_the_second_half(tool):
         raise AssertionError(f"google: {before} then {after}, want 0 then about a half")
     same(report["lists"], [{"list": "spamhaus-zen", "refusals": 250}], "block lists")
     same(report["older"], 0, "older")
-    page = tool.run("-", text="".join(lines)).stdout.decode()
+    page = tool.report("-", text="".join(lines)).stdout.decode()
     if not re.search(r"^google +more: 0\.\d % of attempts, then \d\d\.\d %$", page, re.M):
         raise AssertionError(page)
 
@@ -176,7 +165,7 @@ def since_leaves_out_what_is_older(tool):
     same(tool.json(lines, "--since", "2026-11-20 10:00:50")["attempts"], 50, "local time")
     nothing = tool.json(lines, "--since", "2026-11-21")
     same((nothing["attempts"], nothing["older"]), (0, 100), "a later day")
-    page = tool.run("--since", "2026-11-21", "-", text="".join(lines)).stdout.decode()
+    page = tool.report("--since", "2026-11-21", "-", text="".join(lines)).stdout.decode()
     same(page.splitlines()[:3], ["100 lines of 1 file", "100 older attempts left out", "0 attempts"], "a later day's page")
 
 
@@ -193,7 +182,7 @@ def the_worst_stands_first(tool):
          [("spamcop", 5), ("barracuda", 3), ("spamhaus-zen", 2)], "lists")
     same([(row["cause"], row["failed"]) for row in report["causes"]],
          [("user-unknown", 20), ("reputation-block", 10)], "causes")
-    page = tool.run("-", text="".join(lines)).stdout.decode()
+    page = tool.report("-", text="".join(lines)).stdout.decode()
     found = re.findall(r"^(spamcop|barracuda|spamhaus-zen) ", page, re.M)
     same(found, ["spamcop", "barracuda", "spamhaus-zen"], "lists on the page")
 
@@ -201,12 +190,8 @@ def the_worst_stands_first(tool):
 @test
 def files_of_all_kinds(tool):
     lines = "".join(delivery(i, i, GOOGLE, SENT) for i in range(10)).encode()
-    plain, packed = (os.path.join(tool.scratch, n) for n in ("a.log", "b.log.gz"))
-    with open(plain, "wb") as f:
-        f.write(lines)
-    with gzip.open(packed, "wb") as f:
-        f.write(lines)
-    report = json.loads(tool.run("--json", plain, packed).stdout)
+    plain, packed = tool.write("a.log", lines), tool.write("b.log.gz", gzip.compress(lines))
+    report = json.loads(tool.report("--json", plain, packed).stdout)
     same((report["attempts"], report["files"], report["lines"]), (20, 2, 20), "two files")
 
 
@@ -218,11 +203,11 @@ def bad_arguments_get_one_sentence(tool):
         (["--top", "ten", LAB], b'--top "ten" is no number'),
         (["--nonsense", LAB], b"unknown flag --nonsense"),
     ):
-        done = tool.run(*args)
+        done = tool.report(*args)
         same((done.returncode, done.stdout, done.stderr.count(b"\n")), (2, b"", 1), str(args))
         if part not in done.stderr:
             raise AssertionError(done.stderr)
-    done = tool.run("/nonexistent.log", LAB)
+    done = tool.report("/nonexistent.log", LAB)
     same(done.returncode, 3, "a file that is not there")
     if b"1070 attempts" not in done.stdout:
         raise AssertionError("the other file was not read")
@@ -231,7 +216,7 @@ def bad_arguments_get_one_sentence(tool):
 @test
 def pages_keep_to_the_width(tool):
     for width in (64, 80, 100, 120):
-        page = tool.run(LAB, env={"COLUMNS": str(width)}).stdout.decode()
+        page = tool.report(LAB, env={"COLUMNS": str(width)}).stdout.decode()
         long = [line for line in page.splitlines() if len(line) > width]
         same(long, [], f"lines over {width} columns")
         if "\x1b" in page:
@@ -240,9 +225,7 @@ def pages_keep_to_the_width(tool):
 
 @test
 def progress_on_a_terminal_only(tool):
-    path = os.path.join(tool.scratch, "large.log")
-    with open(path, "wb") as f:
-        f.write(b"2026-11-20T10:00:00Z mx1 postfix/qmgr[1]: 1A2B3C4D5E: removed\n" * 600000)
+    path = tool.write("large.log", b"2026-11-20T10:00:00Z mx1 postfix/qmgr[1]: 1A2B3C4D5E: removed\n" * 600000)
     leader, follower = pty.openpty()
     done = subprocess.run([tool.binary, "report", path], stdout=subprocess.DEVNULL, stderr=follower,
                           check=True, timeout=120)
@@ -257,15 +240,8 @@ def progress_on_a_terminal_only(tool):
     same(done.returncode, 0, "exit")
     if not re.search(rb"\d %", shown) or not shown.endswith(b"\r\x1b[K"):
         raise AssertionError(shown[-80:])
-    same(tool.run(path).stderr, b"", "stderr that is no terminal")
-
-
-def main():
-    if len(sys.argv) != 2:
-        tap.usage("test_report.py path/to/mailvane")
-    with tempfile.TemporaryDirectory(prefix="mailvane-report-") as scratch:
-        return tap.run(Tool(os.path.abspath(sys.argv[1]), scratch))
+    same(tool.report(path).stderr, b"", "stderr that is no terminal")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__, ReportTool)

@@ -6,21 +6,20 @@ usage: test_restart.py path/to/mailvane path/to/faulty.so [SCENARIO...]
 bench.py says what must be counted. ROUNDS=N sets how often random_kills kills; SEED=N its dice.
 """
 
+import contextlib
 import errno
 import os
 import random
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import time
 
 import tap
+from agent import Agent, until
 from bench import LAB, Scraper, scenario
 from tap import same
-from test_agent import Agent, until
-
 
 # --- restarts --------------------------------------------------------------------------
 
@@ -40,19 +39,10 @@ def stopped_and_started(bench):
 @scenario
 def killed_at_once(bench):
     """Counted and not saved yet: it is read again, and counted once."""
-    bench.start()
-    bench.write(300)
-    bench.settle()
+    bench.begin(300)
     bench.kill()
     bench.start()
     bench.check("after")
-
-
-def saved_offset(bench):
-    """How far the log was read, by the state file of an agent that runs."""
-    with sqlite3.connect(f"file:{bench.state}?mode=ro", uri=True) as db:
-        rows = db.execute("SELECT max(offset) FROM file").fetchone()
-    return rows[0] or 0
 
 
 @scenario
@@ -63,7 +53,7 @@ def killed_soon_after_every_start(bench):
         bench.write(50)
         begun = time.monotonic()
         bench.start("--from-start")
-        until(lambda: saved_offset(bench) == os.path.getsize(bench.log), "saved")
+        until(lambda: bench.saved_offset() == os.path.getsize(bench.log), "saved")
         soon.append(time.monotonic() - begun)
         bench.kill()
     same(min(soon) < 1.5, True, f"saved within 1.5 s of a start, once of {soon}")
@@ -74,9 +64,7 @@ def killed_soon_after_every_start(bench):
 @scenario
 def rotated_while_down(bench):
     """Three rotations by rename: the old file to its end, the ones between, the new one."""
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     bench.kill()
     for _ in range(3):
         bench.write(150)
@@ -89,9 +77,7 @@ def rotated_while_down(bench):
 @scenario
 def copied_and_truncated_while_down(bench):
     """The copy holds what was read, at the same place; what follows there is read on."""
-    bench.start()
-    bench.write(400)
-    bench.settle()
+    bench.begin(400)
     bench.kill()
     bench.write(100)
     bench.copytruncate()
@@ -103,9 +89,7 @@ def copied_and_truncated_while_down(bench):
 @scenario
 def compressed_while_down(bench):
     """Found again by its content, as is what was compressed after it."""
-    bench.start()
-    bench.write(400)
-    bench.settle()
+    bench.begin(400)
     bench.kill()
     bench.write(300)
     bench.rename()
@@ -121,9 +105,7 @@ def compressed_while_down(bench):
 @scenario
 def compressed_out_of_turn(bench):
     """What was rotated later is compressed, what was rotated before is not: read in order."""
-    bench.start()
-    bench.write(800)
-    bench.settle()
+    bench.begin(800)
     bench.kill()
     for count in (700, 600, 500, 400):
         bench.write(count)
@@ -199,11 +181,38 @@ def scraper_sees_no_reset(bench):
 
 
 @scenario
+def killed_while_it_catches_up(bench):
+    """What a scrape shows of a long log is saved but for what the next start reads for its first scrape."""
+    with open(LAB, "rb") as lab:
+        text = lab.read()
+    scraper = Scraper()
+
+    def shown():
+        scraper.scrape(bench)
+        return scraper.last["mailvane_log_read_bytes_total", (("source", bench.log),)]
+
+    bench.start()
+    with open(bench.log, "ab", buffering=0) as log:
+        log.write(text)
+        # Every series is there and saved: nothing but what follows asks for a save.
+        until(lambda: shown() == len(text), "all of the first time")
+        until(lambda: bench.saved_offset() == len(text), "saved")
+        shown()
+        for _ in range((160 << 20) // len(text)):
+            log.write(text)
+    seen = 0
+    while seen < 100 << 20:
+        seen, saved = shown(), bench.saved_offset()
+        same(seen - saved <= 16 << 20, True, f"{seen} bytes shown, {saved} saved")
+    bench.kill()
+    bench.start()
+    scraper.scrape(bench)
+
+
+@scenario
 def clock_set_back_between_two_looks(bench):
     """Rotated thrice unseen, with the times of an hour ago: the names tell that they are newer."""
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     bench.agent.process.send_signal(signal.SIGSTOP)
     for _ in range(3):
         bench.write(50)
@@ -222,19 +231,27 @@ MOVED = r"state\.db: is damaged; it was moved to .*corrupt"
 
 def corrupt(bench, change, says, aside=True):
     """Says it, counts it, keeps what was there, and goes on counting."""
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     same(bench.agent.stop(), 0, "exit status")
     change(bench.state)
     bench.start()
     bench.agent.wait_said(says)
-    copies = [n for n in os.listdir(os.path.dirname(bench.state)) if ".corrupt-" in n]
+    copies = [n for n in os.listdir(bench.state_directory) if ".corrupt-" in n]
     same(bool(copies), aside, "a copy set aside")
     same(bench.agent.scrape().sum("mailvane_checkpoint_failures_total"), 1, "failures")
     before = bench.lines_counted()
     bench.write(100)
     until(lambda: bench.lines_counted() == before + 100, "the lines since")
+
+
+def executing(statement):
+    """The same as a change that SQLite makes."""
+
+    def change(path):
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute(statement)
+
+    return change
 
 
 @scenario
@@ -250,41 +267,25 @@ def state_of_garbage(bench):
 
 @scenario
 def state_cut_short(bench):
-    corrupt(bench, lambda path: os.truncate(path, os.path.getsize(path) // 2),
-            MOVED)
+    corrupt(bench, lambda path: os.truncate(path, os.path.getsize(path) // 2), MOVED)
 
 
 @scenario
 def state_with_a_hole(bench):
     """A whole database whose counters are not: nothing of it is believed."""
-
-    def hole(path):
-        with sqlite3.connect(path) as db:
-            db.execute("DELETE FROM chunk WHERE place % 2 = 0")
-
-    corrupt(bench, hole, MOVED)
+    corrupt(bench, executing("DELETE FROM chunk WHERE place % 2 = 0"), MOVED)
 
 
 @scenario
 def state_with_impossible_counters(bench):
     """Whole chunks whose content cannot be."""
-
-    def noise(path):
-        with sqlite3.connect(path) as db:
-            db.execute("UPDATE chunk SET bytes = randomblob(length(bytes))")
-
-    corrupt(bench, noise, MOVED)
+    corrupt(bench, executing("UPDATE chunk SET bytes = randomblob(length(bytes))"), MOVED)
 
 
 @scenario
 def state_of_a_newer_version(bench):
     """Left alone: that version will want it."""
-
-    def newer(path):
-        with sqlite3.connect(path) as db:
-            db.execute("PRAGMA user_version = 99")
-
-    corrupt(bench, newer, r"is of a newer version of mailvane", aside=False)
+    corrupt(bench, executing("PRAGMA user_version = 99"), r"is of a newer version of mailvane", aside=False)
     with sqlite3.connect(bench.state) as db:
         same(db.execute("PRAGMA user_version").fetchone()[0], 99, "version")
 
@@ -293,8 +294,7 @@ def state_of_a_newer_version(bench):
 def state_of_somebody_else(bench):
     def other(path):
         os.unlink(path)
-        with sqlite3.connect(path) as db:
-            db.execute("CREATE TABLE songs(name TEXT)")
+        executing("CREATE TABLE songs(name TEXT)")(path)
 
     corrupt(bench, other, r"is no state file of mailvane", aside=False)
 
@@ -310,12 +310,11 @@ def state_path_mistyped(bench):
     bench.check("nothing kept, all counted")
     with open(bench.state, encoding="ascii") as text:
         same(text.read(), "dear diary", "somebody's file")
-    same([n for n in os.listdir(os.path.dirname(bench.state)) if "corrupt" in n], [], "moved")
+    same([n for n in os.listdir(bench.state_directory) if "corrupt" in n], [], "moved")
 
 
-@scenario
-def state_in_no_directory(bench):
-    os.rmdir(os.path.dirname(bench.state))
+def count_unsaved(bench):
+    """An agent that cannot save its state says so, and counts."""
     bench.start()
     bench.agent.wait_said(r"the state is not saved: .*; counting goes on")
     bench.write(100)
@@ -323,14 +322,18 @@ def state_in_no_directory(bench):
 
 
 @scenario
+def state_in_no_directory(bench):
+    os.rmdir(bench.state_directory)
+    count_unsaved(bench)
+
+
+@scenario
 def state_behind_a_link(bench):
     """/var or /var/lib may be a symbolic link."""
     real = os.path.join(bench.directory, "elsewhere")
-    os.rename(os.path.dirname(bench.state), real)
-    os.symlink(real, os.path.dirname(bench.state))
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    os.rename(bench.state_directory, real)
+    os.symlink(real, bench.state_directory)
+    bench.begin(200)
     bench.kill()
     bench.write(100)
     bench.start()
@@ -340,9 +343,7 @@ def state_behind_a_link(bench):
 @scenario
 def start_that_failed(bench):
     """One source is refused: the places of the others are not forgotten by that."""
-    bench.start()
-    bench.write(200)
-    bench.settle()
+    bench.begin(200)
     same(bench.agent.stop(), 0, "exit status")
     bench.write(100)
     config = os.path.join(bench.directory, "bad.yml")
@@ -368,23 +369,34 @@ def state_used_twice(bench):
         second.kill()
 
 
+class FailingDisk:
+    """An agent that has counted lines, on a disk that works until it is told to fail."""
+
+    def __init__(self, bench):
+        self.when = os.path.join(bench.directory, "now")
+        bench.begin(200, inside=bench.preloading_faulty(f"FAULTY_WHEN={self.when}",
+                                                        "FAULTY_PATH=state.db"))
+
+    def fail(self, error):
+        with open(self.when, "w", encoding="ascii") as out:
+            out.write(str(error))
+
+    def recover(self):
+        os.unlink(self.when)
+
+
 def failing_disk(bench, error):
     """A save fails, and is made up for when the disk has recovered."""
-    when = os.path.join(bench.directory, "now")
-    bench.start(inside=("env", f"LD_PRELOAD={bench.faulty}", f"FAULTY_WHEN={when}",
-                        "FAULTY_PATH=state.db", "ASAN_OPTIONS=verify_asan_link_order=0"))
-    bench.write(200)
-    bench.settle()
+    disk = FailingDisk(bench)
     time.sleep(2.5)
-    with open(when, "w", encoding="ascii") as out:
-        out.write(str(error))
+    disk.fail(error)
     bench.write(300)
     bench.check("while the disk fails")
     bench.agent.wait_said(r"the state is not saved: .*state\.db: .*; counting goes on")
     failures = bench.agent.scrape().sum("mailvane_checkpoint_failures_total")
     assert failures >= 1, "no failure was counted"
     said = len(bench.agent.said)
-    os.unlink(when)
+    disk.recover()
     bench.agent.wait_said(r"the state is saved again", said)
     bench.kill()
     bench.start()
@@ -406,18 +418,13 @@ def disk_broken(bench):
 @scenario
 def killed_while_the_disk_fails(bench):
     """The last whole state is what is gone on from: all since is read again."""
-    when = os.path.join(bench.directory, "now")
-    bench.start(inside=("env", f"LD_PRELOAD={bench.faulty}", f"FAULTY_WHEN={when}",
-                        "FAULTY_PATH=state.db", "ASAN_OPTIONS=verify_asan_link_order=0"))
-    bench.write(200)
-    bench.settle()
-    with open(when, "w", encoding="ascii") as out:
-        out.write(str(errno.ENOSPC))
+    disk = FailingDisk(bench)
+    disk.fail(errno.ENOSPC)
     bench.write(300)
     bench.settle()
     bench.agent.wait_said(r"the state is not saved")
     bench.kill()
-    os.unlink(when)
+    disk.recover()
     bench.start()
     bench.check("after")
 
@@ -429,11 +436,8 @@ def state_directory_is_read_only(bench):
         # Root may write anywhere; a directory is no place for a file of that name.
         os.mkdir(bench.state)
     else:
-        os.chmod(os.path.dirname(bench.state), 0o500)
-    bench.start()
-    bench.agent.wait_said(r"the state is not saved: .*; counting goes on")
-    bench.write(100)
-    until(lambda: bench.lines_counted() == 100, "100 lines")
+        os.chmod(bench.state_directory, 0o500)
+    count_unsaved(bench)
 
 
 @scenario
@@ -444,19 +448,14 @@ def state_keeps_no_addresses(bench):
     people = {w.split("@")[0] for w in
               (p.split("<")[-1] for p in text.replace(">", " ").split()) if "@" in w}
     people = {p.encode() for p in people if len(p) > 7 and p.isalnum()}
-    bench.start()
-    bench.write(4000)
-    bench.settle()
+    bench.begin(4000)
     same(bench.agent.stop(), 0, "exit status")
     assert len(people) > 10, "the laboratory's log names too few people"
-    for name in os.listdir(os.path.dirname(bench.state)):
-        with open(os.path.join(os.path.dirname(bench.state), name), "rb") as kept:
+    for name in os.listdir(bench.state_directory):
+        with open(os.path.join(bench.state_directory, name), "rb") as kept:
             held = kept.read()
         same([p for p in people if p in held], [], f"people in {name}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        tap.usage("test_restart.py path/to/mailvane path/to/faulty.so [SCENARIO...]")
-    paths = [os.path.abspath(path) for path in sys.argv[1:3]]
-    sys.exit(tap.run(paths, sys.argv[3:]))
+    tap.main(__doc__, paths=2)

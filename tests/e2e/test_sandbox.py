@@ -16,13 +16,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
-from test_agent import PATIENCE, Place, Skip, counted, run_tap, same, sent, until
+import tap
+from agent import PATIENCE, Place, counted, sent, until
+from tap import ROOT, Skip, same
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 UNIT = os.path.join(ROOT, "packaging", "mailvane.service")
 EXPOSURE_MAX = 2.0
 IS_ROOT = os.geteuid() == 0
@@ -76,9 +76,13 @@ class Ground(Place):
             shutil.rmtree(directory, ignore_errors=True)
 
 
+scenario = tap.scenario(Ground)
+
+
 # --- what is given up -------------------------------------------------------------------
 
 
+@scenario
 def nothing_is_left_of_root(place):
     agent = start(place)
     status = status_of(agent.process.pid)
@@ -92,6 +96,7 @@ def nothing_is_left_of_root(place):
     same(len(warnings(agent)), 0 if has_landlock() else 1, f"warnings of {agent.said}")
 
 
+@scenario
 def no_memory_is_writable_and_executable(place):
     agent = start(place)
     # Its own maps are for itself alone where it is another user, so ask as root.
@@ -101,6 +106,7 @@ def no_memory_is_writable_and_executable(place):
     same([row for row in rows if "w" in row and "x" in row], [], "writable and executable")
 
 
+@scenario
 def a_low_port_is_bound_before_root_is_left(place):
     if not IS_ROOT:
         raise Skip("only root may bind a low port")
@@ -113,6 +119,7 @@ def a_low_port_is_bound_before_root_is_left(place):
     same(status_of(agent.process.pid)["Uid"][0] != "0", True, "not root any more")
 
 
+@scenario
 def root_without_a_user_to_become_is_said_so(place):
     if not IS_ROOT:
         raise Skip("not started as root")
@@ -126,6 +133,7 @@ def root_without_a_user_to_become_is_said_so(place):
         same(int(status_of(agent.process.pid)["CapEff"][0], 16), 0, "CapEff")
 
 
+@scenario
 def a_user_that_there_is_not_ends_it(place):
     if not IS_ROOT:
         raise Skip("not started as root")
@@ -139,6 +147,7 @@ def a_user_that_there_is_not_ends_it(place):
         same(place.run("check", "--config.file", path)[0], 1, f"{name}: status of check")
 
 
+@scenario
 def without_a_sandbox_nothing_is_given_up(place):
     agent = place.start(config=f"sources: [{{ file: {place.log} }}]\nsandbox: false\n")
     mine, its = status_of("self"), status_of(agent.process.pid)
@@ -146,6 +155,7 @@ def without_a_sandbox_nothing_is_given_up(place):
         same(its[name], mine[name], name)
 
 
+@scenario
 def what_the_kernel_lacks_is_one_warning(place):
     place.write(0)
     for what, words in (("landlock", "landlock is skipped"), ("seccomp", "filter of system calls is")):
@@ -187,6 +197,7 @@ def look_at(place, agent, forbidden):
     )[0]
 
 
+@scenario
 def a_file_that_was_not_configured_is_refused_in_one_sentence(place):
     config, forbidden = postfix_of(place)
     agent = start(place, config=config)
@@ -198,6 +209,7 @@ def a_file_that_was_not_configured_is_refused_in_one_sentence(place):
     same(sent(agent), 2, "sent afterwards")
 
 
+@scenario
 def without_landlock_only_permissions_refuse_a_file(place):
     config, forbidden = postfix_of(place)
     agent = start(place, config=config, inside=lacking(place, "landlock"))
@@ -207,6 +219,7 @@ def without_landlock_only_permissions_refuse_a_file(place):
 # --- following, without the rights -------------------------------------------------------
 
 
+@scenario
 def rotation_by_rename(place):
     agent = start(place)
     place.write(0)
@@ -218,6 +231,7 @@ def rotation_by_rename(place):
         same(counted(agent), place.lines, f"deliveries after rotation {turn}")
 
 
+@scenario
 def rotation_by_copytruncate(place):
     agent = start(place)
     place.write(0)
@@ -230,6 +244,7 @@ def rotation_by_copytruncate(place):
         same(counted(agent), place.lines, f"deliveries after truncation {turn}")
 
 
+@scenario
 def a_log_directory_that_is_made_anew(place):
     agent = start(place)
     for turn in range(1, 4):
@@ -241,6 +256,7 @@ def a_log_directory_that_is_made_anew(place):
     same(sent(agent), place.lines, "sent at the end")
 
 
+@scenario
 def a_log_directory_that_appears_later(place):
     directory = place.path("not/yet/there")
     place.log = os.path.join(directory, "mail.log")
@@ -250,6 +266,7 @@ def a_log_directory_that_appears_later(place):
     same(sent(agent), 3, "sent")
 
 
+@scenario
 def links_that_are_switched(place):
     for name in ("a", "b"):
         os.makedirs(place.path(f"runs/{name}"))
@@ -282,11 +299,13 @@ def switch_away(place, config):
     return agent, before
 
 
+@scenario
 def a_link_switched_to_a_path_of_the_sandbox_is_followed(place):
     agent, _ = switch_away(place, "sandbox_paths: [{}]\n")
     until(lambda: sent(agent) == 2, "what stands behind the link")
 
 
+@scenario
 def a_link_switched_elsewhere_is_said_to_be_closed(place):
     agent, before = switch_away(place, "")
     if has_landlock():
@@ -295,6 +314,7 @@ def a_link_switched_elsewhere_is_said_to_be_closed(place):
         until(lambda: sent(agent) == 2, "what stands behind the link")
 
 
+@scenario
 def process_metrics_are_still_there(place):
     agent = start(place)
     samples = agent.scrape()
@@ -347,6 +367,7 @@ def supervise(place, address, *environment):
     return agent, supervisor
 
 
+@scenario
 def readiness_reload_and_end_are_told(place):
     for address in (place.path("notify"), f"@mailvane-test-{os.getpid()}"):
         agent, supervisor = supervise(place, address)
@@ -360,13 +381,14 @@ def readiness_reload_and_end_are_told(place):
         same(supervisor.heard(), "STOPPING=1\nSTATUS=stopping", "message at the end")
 
 
+@scenario
 def an_agent_that_hangs_does_not_feed_the_watchdog(place):
     usec = f"WATCHDOG_USEC={int(WATCHDOG_SECONDS * 1e6)}"
     agent, supervisor = supervise(place, place.path("notify"), usec)
     supervisor.wait_ping()
     supervisor.wait_ping()
     agent.process.send_signal(signal.SIGSTOP)
-    until(lambda: status_of(agent.process.pid)["State"][0] == "T", "the agent to stand still")
+    until(lambda: agent.process_state() == "T", "the agent to stand still")
     supervisor.waiting()
     time.sleep(3 * WATCHDOG_SECONDS)
     same(supervisor.waiting(), 0, "messages while it stands still")
@@ -385,6 +407,7 @@ def analyze(*args):
     return done.stdout + done.stderr
 
 
+@scenario
 def the_unit_is_exposed_by_no_more_than_two(_place):
     said = analyze("security", "--offline=true", UNIT)
     level = re.search(r"Overall exposure level for mailvane\.service: ([0-9.]+)", said)
@@ -392,6 +415,7 @@ def the_unit_is_exposed_by_no_more_than_two(_place):
     same(float(level[1]) <= EXPOSURE_MAX, True, f"at most {EXPOSURE_MAX} (got {level[1]})")
 
 
+@scenario
 def the_unit_names_no_group_that_may_be_missing(_place):
     """A unit whose group is not there does not start: only those count that every Debian has."""
     master = "/usr/share/base-passwd/group.master"
@@ -431,6 +455,7 @@ def within_reach(place):
     place.binary = shutil.copy(place.binary, place.dir)
 
 
+@scenario
 def the_calls_of_the_unit_are_enough(place):
     calls = calls_of_the_unit()
     same({"epoll_wait", "landlock_restrict_self"} <= calls, True, "a list of calls")
@@ -453,29 +478,5 @@ def the_calls_of_the_unit_are_enough(place):
     same(agent.stop(), 0, "status")
 
 
-SCENARIOS = [
-    nothing_is_left_of_root, no_memory_is_writable_and_executable,
-    a_low_port_is_bound_before_root_is_left, root_without_a_user_to_become_is_said_so,
-    a_user_that_there_is_not_ends_it, without_a_sandbox_nothing_is_given_up,
-    what_the_kernel_lacks_is_one_warning,
-    a_file_that_was_not_configured_is_refused_in_one_sentence,
-    without_landlock_only_permissions_refuse_a_file, rotation_by_rename, rotation_by_copytruncate,
-    a_log_directory_that_is_made_anew, a_log_directory_that_appears_later, links_that_are_switched,
-    a_link_switched_to_a_path_of_the_sandbox_is_followed,
-    a_link_switched_elsewhere_is_said_to_be_closed, process_metrics_are_still_there,
-    readiness_reload_and_end_are_told, an_agent_that_hangs_does_not_feed_the_watchdog,
-    the_unit_is_exposed_by_no_more_than_two, the_unit_names_no_group_that_may_be_missing,
-    the_calls_of_the_unit_are_enough,
-]
-
-
-def main():
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    binary = os.path.abspath(sys.argv[1])
-    chosen = [s for s in SCENARIOS if len(sys.argv) == 2 or s.__name__ in sys.argv[2:]]
-    return run_tap(chosen, lambda: Ground(binary), Ground.release)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    tap.main(__doc__)

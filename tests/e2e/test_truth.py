@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Real Postfix logs against what their servers know. usage: test_truth.py path/to/mailvane
+"""Real Postfix logs against what their servers know. usage: test_truth.py path/to/mailvane ['RUN/LOG: TEST'...]
 
 TAP on stdout. tests/data/postfix holds five runs of a laboratory: the logs, and
 beside them what the scripted SMTP server answered (truth_server.tsv), what its
@@ -10,15 +10,16 @@ lines are read with one anchored regular expression.
 
 import collections
 import csv
+import functools
 import json
 import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 
-DATA = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "data", "postfix")
+import tap
+from tap import LABORATORY, same
+from tool import Tool
+
 LOGS = [
     ("main", "maillog.log"),
     ("syslog", "maillog_traditional.log"),
@@ -64,17 +65,6 @@ COMMAND_PHASE = {
     "end of DATA command": "end_of_data",
 }
 
-tests = []
-
-
-def test(function):
-    tests.append(function)
-    return function
-
-
-def same(got, want, what):
-    assert got == want, f"{what}: got {got!r}, want {want!r}"
-
 
 def none_left(things, what):
     shown = "\n".join(str(x) for x in things[:5])
@@ -82,12 +72,12 @@ def none_left(things, what):
 
 
 def lines_of(run, log):
-    with open(os.path.join(DATA, run, log), encoding="utf-8", errors="surrogateescape") as f:
+    with open(os.path.join(LABORATORY, run, log), encoding="utf-8", errors="surrogateescape") as f:
         return f.read().splitlines()
 
 
 def table(run, name):
-    path = os.path.join(DATA, run, name)
+    path = os.path.join(LABORATORY, run, name)
     if not os.path.exists(path):
         return []
     with open(path, encoding="ascii", newline="") as f:
@@ -120,23 +110,18 @@ def seconds(stamp):
 class Log:
     """A log as the regular expressions read it, beside what the binary made of it."""
 
-    def __init__(self, binary, run, log, scratch):
+    def __init__(self, tool, run, log):
         self.run, self.name = run, f"{run}/{log}"
-        self.path = os.path.join(scratch, f"{run}-{log}")
+        self.path = tool.path(f"{run}-{log}")
         self.lines = lines_of(run, log)
-        shutil.copyfile(os.path.join(DATA, run, log), self.path)
+        shutil.copyfile(os.path.join(LABORATORY, run, log), self.path)
         os.utime(self.path, (MTIME, MTIME))
-        self.plain = self.read(binary)
-        self.events = self.parse(self.read(binary, "--with-recipients"))
+        self.plain = self.read(tool)
+        self.events = self.parse(self.read(tool, "--with-recipients"))
         self.results = [m for m in map(self.result, self.lines) if m]
 
-    def read(self, binary, *flags):
-        done = subprocess.run(
-            [binary, "events", *flags, self.path],
-            capture_output=True,
-            env={**os.environ, "TZ": "UTC"},
-            check=False,
-        )
+    def read(self, tool, *flags):
+        done = tool.run("events", *flags, self.path)
         same((done.returncode, done.stderr), (0, b""), f"events {self.name}: exit and stderr")
         return done.stdout.decode("utf-8")
 
@@ -148,6 +133,32 @@ class Log:
     @staticmethod
     def result(line):
         return DELIVERY.match(line) or EXPIRED.match(line)
+
+
+class Laboratory(Tool):
+    """The logs, of which each is read once."""
+
+    def __init__(self, binary):
+        super().__init__(binary)
+        self.logs = {}
+
+    def log(self, run, name):
+        if (run, name) not in self.logs:
+            self.logs[run, name] = Log(self, run, name)
+        return self.logs[run, name]
+
+
+def test(function):
+    """A test of each log."""
+    for run, name in LOGS:
+
+        @functools.wraps(function)
+        def test_one(laboratory, run=run, name=name):
+            function(laboratory.log(run, name))
+
+        test_one.__name__ = f"{run}/{name}: {function.__name__}"
+        tap.test(test_one)
+    return function
 
 
 def status_of(match):
@@ -432,36 +443,5 @@ def own_local_part_stays_here(log):
     assert all("recipient" not in e for e in plain), "a whole recipient is in the output"
 
 
-def run_tests(log, why, title, number):
-    """The tests of one log; how many failed."""
-    failed = 0
-    for function in tests:
-        number += 1
-        try:
-            assert log, why
-            function(log)
-            print(f"ok {number} - {title}: {function.__name__}", flush=True)
-        except AssertionError as error:
-            failed += 1
-            print(f"not ok {number} - {title}: {function.__name__}")
-            print("\n".join(f"# {x}" for x in str(error).splitlines()), flush=True)
-    return failed
-
-
-def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: test_truth.py path/to/mailvane")
-    print(f"1..{len(LOGS) * len(tests)}")
-    failed = 0
-    with tempfile.TemporaryDirectory(prefix="mailvane-truth-") as scratch:
-        for i, (run, name) in enumerate(LOGS):
-            log, why = None, ""
-            try:
-                log = Log(sys.argv[1], run, name, scratch)
-            except (AssertionError, ValueError) as error:
-                why = str(error)
-            failed += run_tests(log, why, f"{run}/{name}", i * len(tests))
-    sys.exit(1 if failed else 0)
-
-
-main()
+if __name__ == "__main__":
+    tap.main(__doc__, Laboratory)

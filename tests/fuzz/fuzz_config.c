@@ -2,20 +2,15 @@
  * Any bytes as a configuration file: they give a configuration or one sentence, with
  * no leak and within the bounds.
  */
-#include <stddef.h>
-#include <stdint.h>
-
-#include "mailvane/base/bug.h"
+#include "input.h"
 #include "mailvane/config/config.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct config config;
     struct error err = {.text = ""};
     config_init(&config);
-    if (config_parse(&config, "fuzz.yml", slice_of((const char *)data, size), &err)) {
+    if (config_parse(&config, "fuzz.yml", input_of(data, size), &err)) {
         bug_if(err.text[0] == '\0');
     } else {
         bug_if(config.series_domains < 1 || config.series_domains > 10000);

@@ -7,18 +7,13 @@
  */
 #include <fcntl.h>
 #include <ftw.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "mailvane/base/bug.h"
+#include "input.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/source/follow.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define LINES    8 /* of each file */
 #define LINE_LEN 6

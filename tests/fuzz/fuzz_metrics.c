@@ -12,8 +12,7 @@
 #include <stdio.h>
 
 #include "clear.h"
-#include "mailvane/expose/text.h"
-#include "mailvane/line/lines.h"
+#include "counted.h"
 #include "memory.h"
 
 #define SERIES_MAX 12000 /* of one line */
@@ -103,18 +102,6 @@ static void build(struct slice text)
     }
 }
 
-static uint64_t sum_of(const struct metrics *m, enum metric id)
-{
-    uint64_t sum = 0;
-    struct buckets buckets = metric_buckets(metric_rows[id].type);
-    unsigned width = buckets.count ? buckets.count + 2 : 1;
-    for (uint32_t i = 0; i < metrics_series_count(m, id); i++) {
-        for (unsigned v = 0; v < width; v++)
-            sum += metrics_series(m, id, i).values[v].n;
-    }
-    return sum;
-}
-
 /* The same of the image, whose series stand as they lie in memory. */
 static uint64_t sum_in_image(enum metric id)
 {
@@ -149,18 +136,6 @@ static void check_sums(const uint64_t want[METRIC_COUNT], bool settled)
     }
 }
 
-/* No label value breaks a line of the page. */
-static void check_page(void)
-{
-    struct strbuf page = STRBUF_INIT;
-    struct slice line;
-    text_write(&page, metrics, TEXT_ALL_SEEN);
-    for (struct slice rest = strbuf_slice(&page); lines_next(&rest, &line);)
-        bug_if(!slice_starts(line, SLICE("# HELP ")) && !slice_starts(line, SLICE("# TYPE ")) &&
-               !slice_starts(line, SLICE("mailvane_")));
-    strbuf_release(&page);
-}
-
 /* Domains that come afterwards find room, and what was there is still counted. */
 static void count_on(uint64_t want[METRIC_COUNT])
 {
@@ -185,7 +160,7 @@ static void check_taken(uint64_t want[METRIC_COUNT])
     check_sums(want, false);
     metrics_settle(metrics, 1000, true);
     check_sums(want, true);
-    check_page();
+    check_page(metrics);
     metrics_save(metrics, &memory.writer);
     uint64_t folded = sum_of(metrics, METRIC_SERIES_FOLDED);
     metrics_clear(metrics);

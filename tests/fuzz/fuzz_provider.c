@@ -2,13 +2,8 @@
  * The parser of provider files. Any bytes are a file; where it is accepted, each
  * of its suffixes must be found again, and the cache must not change an answer.
  */
-#include <stddef.h>
-#include <stdint.h>
-
-#include "mailvane/base/bug.h"
+#include "input.h"
 #include "mailvane/classify/provider.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A host that the suffix knows has a provider, the same one each time. */
 static void look_up(struct providers *providers, struct slice suffix)
@@ -39,7 +34,7 @@ static void look_up_all(struct providers *providers, struct slice text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct slice text = slice_of((const char *)data, size);
+    struct slice text = input_of(data, size);
     struct error err = {.text = ""};
     struct providers *providers = providers_new(1);
     int rc = providers_load_text(providers, "fuzz", text, &err);

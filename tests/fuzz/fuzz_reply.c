@@ -6,15 +6,8 @@
  * The first line gives the other facts: a phase's number, a code, an enhanced code and a
  * provider, parted by blanks; what is missing or wrong is absent.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include "mailvane/base/bug.h"
+#include "input.h"
 #include "mailvane/classify/classifier.h"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct classifier *classifier;
 
@@ -36,10 +29,7 @@ static struct refusal refusal_of(struct slice text)
         refusal.phase = (enum phase)((unsigned char)phase.ptr[0] % PHASE_COUNT);
     if (!dsn_parse(dsn, &refusal.dsn))
         refusal.dsn = (struct dsn){0};
-    /* A buffer of its own, so that the sanitizer sees a read behind the reply. */
-    char *copy = must_calloc(text.len, 1);
-    memcpy(copy, text.ptr ? text.ptr : "", text.len);
-    refusal.text = slice_of(copy, text.len);
+    refusal.text = copy_of(text);
     return refusal;
 }
 
@@ -76,7 +66,7 @@ static void check_verdict(const struct verdict *verdict, const struct reply *rep
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct refusal refusal = refusal_of(slice_of((const char *)data, size));
+    struct refusal refusal = refusal_of(input_of(data, size));
     struct reply reply;
     struct verdict slow = classifier_judge_slowly(classifier, &refusal);
     struct verdict anew = classifier_judge_anew(classifier, &refusal, &reply);
@@ -87,6 +77,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_same(&anew, &slow);
     check_same(&first, &slow);
     check_same(&again, &slow);
-    free((char *)refusal.text.ptr);
+    copy_free(refusal.text);
     return 0;
 }

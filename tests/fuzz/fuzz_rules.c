@@ -3,14 +3,8 @@
  * text, or one sentence that names the place. What is accepted judges some replies, with
  * needles as without.
  */
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "../../lib/classify/rules.h"
-#include "mailvane/base/bug.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "input.h"
 
 static const char *const replies[] = {
     "550 5.1.1 <u@example.org>: Recipient address rejected: User unknown",
@@ -53,10 +47,7 @@ static void judge(struct rules *rules, enum rule_kind kind)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct error err = {.text = ""};
-    /* A buffer of its own, so that the sanitizer sees a read behind the text. */
-    char *copy = must_calloc(size, 1);
-    memcpy(copy, size ? (const char *)data : "", size);
-    struct slice text = slice_of(copy, size);
+    struct slice text = copy_of(input_of(data, size));
     struct rules *rules = rules_new("fuzz", text, true, &err);
     bug_if((rules == NULL) != (strncmp(err.text, "fuzz:", 5) == 0));
     if (rules) {
@@ -65,6 +56,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         judge(rules, RULE_LIST);
     }
     rules_free(rules);
-    free(copy);
+    copy_free(text);
     return 0;
 }

@@ -3,23 +3,10 @@
  * and stamps with a zone are worked out again by the C library.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "../../lib/line/stamp.h"
-#include "input.h"
 #include "mailvane/line/lines.h"
-
-#define REFERENCE INT64_C(1798711200) /* 2026-12-31T10:00:00Z */
-
-/* A zone with summer time, so that hours that exist twice or never are met. */
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-    (void)argc;
-    (void)argv;
-    setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
-    tzset();
-    return 0;
-}
+#include "stamps.h"
 
 /* "2026-11-22T03:27:15Z" and no other form. */
 static void check_utc(struct slice stamp, int64_t time)
@@ -45,18 +32,6 @@ static void check_utc(struct slice stamp, int64_t time)
     tm.tm_year -= 1900;
     tm.tm_mon--;
     bug_if(timegm(&tm) != time);
-}
-
-/* A year behind the clock is not looked for where the second is known: see fuzz_envelope.c. */
-static bool has_year_behind_clock(struct slice line)
-{
-    for (size_t i = 0; i + 8 <= line.len; i++) {
-        const char *p = line.ptr + i;
-        if (p[0] == ':' && byte_is_digit(p[2]) && (p[3] == ' ' || p[3] == '.' || p[3] == ',') &&
-            byte_is_digit(line.ptr[i + 7]))
-            return true;
-    }
-    return false;
 }
 
 static void check_line(struct envelope_parser *warm, struct slice line)

@@ -7,14 +7,9 @@
 #ifndef TESTS_FOLLOW_STAGE_H
 #define TESTS_FOLLOW_STAGE_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "scratch.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,22 +17,14 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/source/follow.h"
 
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define LONGEST    4096
-#define PATH_SIZE  256
+#define LONGEST 4096
 
 struct stage {
-    char dir[PATH_SIZE];
+    char dir[SCRATCH_MAX];
     struct follow *follow;
     struct strbuf got;
     struct strbuf want;
 };
-
-static inline int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
 
 static inline struct follow *new_follow(bool from_start)
 {
@@ -52,10 +39,7 @@ static inline struct follow *new_follow(bool from_start)
 static inline int set_up(void **state)
 {
     struct stage *stage = calloc(1, sizeof(*stage));
-    const char *tmp = getenv("TMPDIR");
-    snprintf(stage->dir, sizeof(stage->dir), "%s/follow-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(stage->dir))
-        return -1;
+    scratch_make(stage->dir);
     stage->follow = new_follow(false);
     *state = stage;
     return 0;
@@ -67,7 +51,7 @@ static inline int tear_down(void **state)
     follow_free(stage->follow);
     strbuf_release(&stage->got);
     strbuf_release(&stage->want);
-    nftw(stage->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(stage->dir);
     free(stage);
     return 0;
 }
@@ -75,7 +59,7 @@ static inline int tear_down(void **state)
 /* --- what a scenario does --------------------------------------------------------------------- */
 
 struct path {
-    char text[2 * PATH_SIZE];
+    char text[2 * SCRATCH_MAX];
 };
 
 static inline struct path in(const struct stage *stage, const char *name)
@@ -115,6 +99,19 @@ static inline void cut(const struct stage *stage, const char *name)
     assert_int_equal(truncate(in(stage, name).text, 0), 0);
 }
 
+/* The log gets its last lines, and another name. */
+static inline void rotate(const struct stage *stage, const char *text, const char *to)
+{
+    put(stage, "l", text);
+    move(stage, "l", to);
+}
+
+static inline void set_time(const struct stage *stage, const char *name, time_t seconds)
+{
+    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    assert_int_equal(utimensat(AT_FDCWD, in(stage, name).text, times, 0), 0);
+}
+
 static inline int add(struct stage *stage, const char *pattern)
 {
     struct error err;
@@ -142,6 +139,15 @@ static inline void wake(struct stage *stage)
     }
 }
 
+/* What the owner's timer does, so many times. */
+static inline void look(struct stage *stage, int times)
+{
+    for (int i = 0; i < times; i++) {
+        follow_check(stage->follow);
+        take(stage);
+    }
+}
+
 /* Shows the place where they part. */
 static inline void expect(struct stage *stage, const char *when, const char *want)
 {
@@ -154,6 +160,14 @@ static inline void expect(struct stage *stage, const char *when, const char *wan
         fail_msg("%s: after %zu bytes: got \"%.*s\", want \"%.300s\"", when, same,
                  SLICE_ARG(slice_head(slice_skip(got, same), 300)), want + same);
     strbuf_reset(&stage->got);
+}
+
+/* Follows a log of which "1" was written since. */
+static inline void follow_one(struct stage *stage)
+{
+    add(stage, "l");
+    put(stage, "l", "1\n");
+    expect(stage, "first", "1\n");
 }
 
 static inline struct follow_stats stats(const struct stage *stage, unsigned source)

@@ -74,12 +74,18 @@ static inline void expect_slice(const char *name, const char *what, struct slice
                  SLICE_ARG(want));
 }
 
+static inline void expect_text(const char *name, const char *got, const char *want)
+{
+    if (!got || !want ? got != want : strcmp(got, want) != 0)
+        fail_msg("%s: got \"%s\", want \"%s\"", name, got ? got : "(null)", want ? want : "(null)");
+}
+
 static inline void expect_int(const char *name, const char *what, long long got, long long want)
 {
     if (got != want)
         fail_msg("%s: %s: got %lld, want %lld", name, what, got, want);
 }
 
-#define COUNT_OF(table) (sizeof(table) / sizeof((table)[0]))
+#define LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 #endif

@@ -28,6 +28,12 @@ static inline void end(struct play *play)
     play->stage->follow = NULL;
 }
 
+static inline void save_and_end(struct play *play)
+{
+    save(play);
+    end(play);
+}
+
 static inline void begin_with(struct play *play, const char *pattern, bool from_start)
 {
     struct error err;
@@ -39,6 +45,13 @@ static inline void begin_with(struct play *play, const char *pattern, bool from_
 static inline void begin(struct play *play, const char *pattern)
 {
     begin_with(play, pattern, false);
+}
+
+/* Begins with the log again, and gives what was written meanwhile. */
+static inline void resume(struct play *play, const char *when, const char *want)
+{
+    begin(play, "l");
+    expect(play->stage, when, want);
 }
 
 static inline int set_up_play(void **state)
@@ -66,8 +79,7 @@ static inline void read_one(struct play *play)
     add(play->stage, "l");
     put(play->stage, "l", "1\n");
     expect(play->stage, "before", "1\n");
-    save(play);
-    end(play);
+    save_and_end(play);
 }
 
 static inline const struct follow_row *row_of(const struct play *play, enum follow_role role)
@@ -83,7 +95,7 @@ static inline const struct follow_row *row_of(const struct play *play, enum foll
 /* Runs a tool on a file of the stage, as an administrator would. */
 static inline void run(const struct play *play, const char *tool, const char *name)
 {
-    char command[4 * PATH_SIZE];
+    char command[4 * SCRATCH_MAX];
     snprintf(command, sizeof(command), "%s '%s'", tool, in(play->stage, name).text);
     assert_int_equal(system(command), 0);
 }
@@ -93,6 +105,13 @@ static inline void put_packed(const struct play *play, const char *name, const c
 {
     put(play->stage, name, text);
     run(play, "gzip", name);
+}
+
+/* The log gets its last lines, another name, and is compressed. */
+static inline void rotate_packed(const struct play *play, const char *text, const char *to)
+{
+    rotate(play->stage, text, to);
+    run(play, "gzip", to);
 }
 
 #define PLAY(name) cmocka_unit_test_setup_teardown(name, set_up_play, tear_down_play)

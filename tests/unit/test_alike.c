@@ -58,7 +58,7 @@ static void test_alike_is_read_alike(void **state)
     unsigned alikes = 0;
     (void)state;
     srandom(3);
-    for (size_t i = 0; i < COUNT_OF(replies); i++) {
+    for (size_t i = 0; i < LEN(replies); i++) {
         struct slice known = slice_str(replies[i]);
         assert_true(alike_allowed(known));
         for (unsigned turn = 0; turn < TURNS; turn++) {
@@ -120,7 +120,7 @@ static void test_pairs(void **state)
         {"an address for an id", "550 a@b.example gone", "550 1234567 gone", false},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
+    for (size_t i = 0; i < LEN(rows); i++)
         expect_int(rows[i].name, "alike", alike(slice_str(rows[i].known), slice_str(rows[i].fresh)),
                    rows[i].want);
 }

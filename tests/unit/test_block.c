@@ -1,8 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +8,6 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/source/block.h"
 
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
 #define CHUNKS_MAX 6
 
 /* Chunks come one after the other through a pipe; "|" ends each block in want. */

@@ -1,5 +1,5 @@
 /* source/checkpoint.h: all of it comes back, or nothing; and nothing is ever deleted. */
-#include "guard.h"
+#include "scratch.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -10,14 +10,13 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/source/checkpoint.h"
 
-static char dir[64], path[96];
+static char dir[SCRATCH_MAX], path[300];
 static const struct logger quiet = {.level = LOG_LEVEL_ERROR};
 
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(dir, sizeof(dir), "/tmp/mailvane-checkpoint.XXXXXX");
-    assert_non_null(mkdtemp(dir));
+    scratch_make(dir);
     snprintf(path, sizeof(path), "%s/state.db", dir);
     return 0;
 }
@@ -36,15 +35,8 @@ static unsigned names_with(const char *text)
 
 static int tear_down(void **state)
 {
-    char name[512];
-    DIR *names = opendir(dir);
     (void)state;
-    for (const struct dirent *entry; (entry = readdir(names));) {
-        snprintf(name, sizeof(name), "%s/%s", dir, entry->d_name);
-        unlink(name);
-    }
-    closedir(names);
-    return rmdir(dir);
+    return scratch_remove(dir);
 }
 
 static struct checkpoint *open_it(void)
@@ -123,7 +115,7 @@ static void test_first_time(void **state)
 static void test_mode(void **state)
 {
     static const char *const names[] = {"", "-wal", ".lock"};
-    char name[128];
+    char name[320];
     struct stat st;
     (void)state;
     mode_t before = umask(0);
@@ -131,7 +123,7 @@ static void test_mode(void **state)
     checkpoint_begin(c);
     put(c, "a", 100, 1);
     commit(c);
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
+    for (size_t i = 0; i < LEN(names); i++) {
         snprintf(name, sizeof(name), "%s%s", path, names[i]);
         assert_int_equal(stat(name, &st), 0);
         expect_int(name, "mode", st.st_mode & 0777, 0600);
@@ -153,7 +145,7 @@ static void test_comes_back(void **state)
     struct checkpoint *c = open_it();
     uint64_t seed = checkpoint_seed(c);
     checkpoint_begin(c);
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+    for (size_t i = 0; i < LEN(lengths); i++) {
         snprintf(name, sizeof(name), "of %zu", lengths[i]);
         put(c, name, lengths[i], (unsigned)i);
     }
@@ -162,7 +154,7 @@ static void test_comes_back(void **state)
     c = open_it();
     assert_false(checkpoint_is_new(c));
     assert_true(checkpoint_seed(c) == seed);
-    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+    for (size_t i = 0; i < LEN(lengths); i++) {
         snprintf(name, sizeof(name), "of %zu", lengths[i]);
         expect_kept(c, name, lengths[i], (unsigned)i);
     }
@@ -177,10 +169,10 @@ static void test_changes(void **state)
         unsigned salt;
     } steps[] = {{9000, 1}, {30000, 1}, {30000, 2}, {100, 2}, {0, 0}, {12345, 3}};
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+    for (size_t i = 0; i < LEN(steps); i++) {
         /* Once in the same process, once by the next. */
         struct checkpoint *c = open_it();
-        for (size_t k = i; k < i + 2 && k < COUNT_OF(steps); k++) {
+        for (size_t k = i; k < i + 2 && k < LEN(steps); k++) {
             checkpoint_begin(c);
             put(c, "a", steps[k].len, steps[k].salt);
             put(c, "b", 5000, 9);
@@ -219,7 +211,7 @@ static void test_not_committed(void **state)
 /* Where nothing has changed nothing is written. */
 static void test_nothing_changed(void **state)
 {
-    char wal[128];
+    char wal[320];
     struct stat before, after;
     (void)state;
     snprintf(wal, sizeof(wal), "%s-wal", path);
@@ -241,7 +233,7 @@ static void test_nothing_changed(void **state)
 /* The log of what was written does not grow for ever. */
 static void test_tidy(void **state)
 {
-    char wal[128];
+    char wal[320];
     struct stat st;
     (void)state;
     snprintf(wal, sizeof(wal), "%s-wal", path);
@@ -335,7 +327,7 @@ static void test_damage(void **state)
         {"a root page of noise", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 4096},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         save_one("a", 90000, 1);
         overwrite(rows[i].bytes, strlen(rows[i].bytes), rows[i].at);
         struct checkpoint *c = open_it();
@@ -347,7 +339,7 @@ static void test_damage(void **state)
 
 static void run_sql(const char *sql)
 {
-    char command[400];
+    char command[600];
     snprintf(command, sizeof(command),
              "python3 -c \"import sqlite3,sys; d=sqlite3.connect(sys.argv[1]); "
              "d.executescript(sys.argv[2]); d.commit(); d.close()\" '%s' \"%s\"",
@@ -365,7 +357,7 @@ static void test_torn(void **state)
         "UPDATE meta SET value = 7 WHERE name = 'byte_order'",
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         save_one("a", 90000, (unsigned)i);
         run_sql(rows[i]);
         struct checkpoint *c = open_it();

@@ -1,4 +1,5 @@
-#include "replies.h"
+#include "judge.h"
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -6,8 +7,6 @@
 #include "../../lib/classify/rule_data.h"
 #include "../../lib/classify/rules.h"
 #include "mailvane/base/strbuf.h"
-
-#define SEED 42
 
 /* What the rules must reach on the exam, in thousandths. */
 #define LENIENT_MIN 970 /* the cause, or one that is acceptable as well */
@@ -18,25 +17,6 @@
 #define TRAPS_MIN 3
 
 static const char *const reply_files[] = {"replies.tsv", "everyday.tsv", "extra.tsv"};
-
-static struct verdict judge(struct classifier *c, const char *text)
-{
-    const struct refusal refusal = {.text = slice_str(text)};
-    return *classifier_judge(c, &refusal);
-}
-
-static void expect_cause(const char *name, struct verdict got, enum cause want)
-{
-    if (got.cause != want)
-        fail_msg("%s: got %s, want %s", name, cause_rows[got.cause].name, cause_rows[want].name);
-}
-
-static void load_ok(struct classifier *c, const char *name, const char *text)
-{
-    struct error err = {.text = ""};
-    if (classifier_load_text(c, name, slice_str(text), &err) != 0)
-        fail_msg("got \"%s\", want no mistake", err.text);
-}
 
 /* --- the exam ---------------------------------------------------------------- */
 
@@ -198,7 +178,7 @@ static void hit(struct hits *hits, const struct refusal *refusal)
 static void hit_all(struct hits *hits)
 {
     struct reply_table table;
-    for (size_t file = 0; file < COUNT_OF(reply_files); file++) {
+    for (size_t file = 0; file < LEN(reply_files); file++) {
         if (!replies_open(&table, reply_files[file], REPLY_COLUMNS))
             continue;
         for (size_t i = 0; i < table.count; i++) {
@@ -243,180 +223,6 @@ static void test_no_dead_rule(void **state)
     classifier_free(hits.classifier);
     if (dead)
         fail_msg("got %u rules that decide no reply of tests/data/replies, want none", dead);
-}
-
-/* --- the memory -------------------------------------------------------------- */
-
-static bool same_verdict(const struct verdict *a, const struct verdict *b)
-{
-    return a->cause == b->cause && a->code == b->code && a->dsn.klass == b->dsn.klass &&
-           a->dsn.subject == b->dsn.subject && a->dsn.detail == b->dsn.detail &&
-           slice_eq(a->list, b->list) && a->rule == b->rule && a->from == b->from && a->to == b->to;
-}
-
-static void expect_same(const char *name, const struct refusal *refusal, const struct verdict *got,
-                        const struct verdict *want)
-{
-    if (!same_verdict(got, want))
-        fail_msg(
-            "%s: \"%.*s\" at \"%.*s\", phase \"%s\", code %u: got %s by rule %u, want %s by %u",
-            name, SLICE_ARG(refusal->text), SLICE_ARG(refusal->provider),
-            phase_words[refusal->phase], refusal->code, cause_rows[got->cause].name, got->rule,
-            cause_rows[want->cause].name, want->rule);
-}
-
-static void expect_three_alike(struct classifier *c, const struct refusal *refusal)
-{
-    struct reply reply;
-    struct verdict slow = classifier_judge_slowly(c, refusal);
-    struct verdict anew = classifier_judge_anew(c, refusal, &reply);
-    struct verdict first = *classifier_judge(c, refusal);
-    struct verdict again = *classifier_judge(c, refusal);
-    expect_same("anew", refusal, &anew, &slow);
-    expect_same("first", refusal, &first, &slow);
-    expect_same("from memory", refusal, &again, &slow);
-    assert_true(slow.from <= slow.to && slow.to <= reply.len);
-}
-
-/* The refusal with other facts beside the text, now and then. */
-static struct refusal vary(uint64_t *random, const struct refusal *refusal)
-{
-    static const char *const providers[] = {"", "google", "yahoo", "microsoft-365", "cox", "other"};
-    static const uint16_t given[] = {0, 421, 450, 451, 550, 552, 554};
-    static const struct dsn dsns[] = {{0}, {4, 4, 1}, {5, 1, 1}, {5, 2, 2}, {4, 7, 1}, {5, 7, 26}};
-    struct refusal other = *refusal;
-    switch (replies_random(random, 5)) {
-    case 0:
-        other.provider = slice_str(providers[replies_random(random, COUNT_OF(providers))]);
-        break;
-    case 1:
-        other.phase = (enum phase)replies_random(random, PHASE_COUNT);
-        break;
-    case 2:
-        other.code = given[replies_random(random, COUNT_OF(given))];
-        break;
-    case 3:
-        other.dsn = dsns[replies_random(random, COUNT_OF(dsns))];
-        break;
-    default:
-        break;
-    }
-    return other;
-}
-
-/* Nearly the same text: one byte is another. */
-static void expect_near_alike(struct classifier *c, uint64_t *random, const struct refusal *refusal)
-{
-    static const char bytes[] = "a z0159@.:-#<>(]\t\n\0\x1b\xc3\x84\xd0\xffS";
-    struct refusal near = *refusal;
-    char *copy = must_calloc(refusal->text.len + 1, 1);
-    memcpy(copy, refusal->text.ptr, refusal->text.len);
-    copy[replies_random(random, (uint32_t)refusal->text.len)] =
-        bytes[replies_random(random, sizeof(bytes) - 1)];
-    near.text = slice_of(copy, refusal->text.len);
-    expect_three_alike(c, &near);
-    free(copy);
-}
-
-static void test_memory(void **state)
-{
-    (void)state;
-    uint64_t random = 20261122;
-    struct classifier *c = classifier_new(SEED);
-    struct reply_table table;
-    assert_true(replies_open(&table, "replies.tsv", REPLY_COLUMNS));
-    for (size_t n = 0; n < 4 * table.count; n++) {
-        uint32_t i = replies_random(&random, (uint32_t)table.count);
-        struct refusal refusal = replies_refusal(&table.lines[i]);
-        struct refusal other = vary(&random, &refusal);
-        expect_three_alike(c, &refusal);
-        expect_three_alike(c, &other);
-        expect_near_alike(c, &random, &other);
-    }
-    replies_close(&table);
-    classifier_free(c);
-}
-
-/* Refusals that differ in one fact each, which a rule asks about: by turns, from memory. */
-static void test_memory_knows_each_fact(void **state)
-{
-    (void)state;
-    static const struct {
-        struct refusal refusal;
-        enum cause want;
-    } rows[] = {
-        {{.text = SLICE_INIT("one text")}, CAUSE_EXPIRED},
-        {{.text = SLICE_INIT("one text"), .provider = SLICE_INIT("google")}, CAUSE_THROTTLED},
-        {{.text = SLICE_INIT("one text"), .provider = SLICE_INIT("googlf")}, CAUSE_EXPIRED},
-        {{.text = SLICE_INIT("one text"), .phase = PHASE_RCPT}, CAUSE_USER_UNKNOWN},
-        {{.text = SLICE_INIT("one text"), .phase = PHASE_DATA}, CAUSE_EXPIRED},
-        {{.text = SLICE_INIT("one text"), .code = 451}, CAUSE_GREYLISTED},
-        {{.text = SLICE_INIT("one text"), .code = 551}, CAUSE_TOO_LARGE},
-        {{.text = SLICE_INIT("one text"), .dsn = {5, 1, 1}}, CAUSE_NETWORK},
-        {{.text = SLICE_INIT("one text"), .dsn = {4, 1, 1}}, CAUSE_EXPIRED},
-        {{.text = SLICE_INIT("one text"), .dsn = {5, 2, 1}}, CAUSE_TLS_FAILURE},
-        {{.text = SLICE_INIT("one text"), .dsn = {5, 1, 2}}, CAUSE_BAD_MESSAGE},
-        {{.text = SLICE_INIT("551 one text")}, CAUSE_TOO_LARGE},
-        {{.text = SLICE_INIT("550 5.1.2 one text")}, CAUSE_BAD_MESSAGE},
-        {{.text = SLICE_INIT("one texts")}, CAUSE_POLICY},
-        {{.text = SLICE_INIT("no text")}, CAUSE_RELAY_DENIED},
-    };
-    struct classifier *c = classifier_new(SEED);
-    load_ok(c, "m",
-            "throttled provider=google /^one text$/\n"
-            "user-unknown phase=rcpt /^one text$/\n"
-            "greylisted code=451 /^one text$/\n"
-            "too-large code=551 /^one text$/\n"
-            "network dsn=5.1.1 /^one text$/\n"
-            "tls-failure dsn=5.2.1 /^one text$/\n"
-            "bad-message dsn=5.1.2 /^one text$/\n"
-            "expired /^one text$/\n"
-            "policy /^one texts$/\n"
-            "relay-denied /^no text$/\n");
-    for (int turn = 0; turn < 3; turn++) {
-        for (size_t i = 0; i < COUNT_OF(rows); i++) {
-            for (size_t k = 0; k < COUNT_OF(rows); k++) {
-                expect_cause("row", *classifier_judge(c, &rows[i].refusal), rows[i].want);
-                expect_cause("other", *classifier_judge(c, &rows[k].refusal), rows[k].want);
-            }
-        }
-    }
-    classifier_free(c);
-}
-
-/* More replies than are remembered, three times over. */
-static void test_more_than_is_remembered(void **state)
-{
-    (void)state;
-    struct classifier *c = classifier_new(SEED);
-    load_ok(c, "m", "throttled /even$/\nexpired /odd$/\n");
-    for (unsigned i = 0; i < 3 * 4 * CLASSIFIER_MEMORY; i++) {
-        char text[80], word[8] = "";
-        unsigned n = i % (4 * CLASSIFIER_MEMORY);
-        for (unsigned k = 0, rest = n; k < 6; k++, rest /= 7)
-            word[k] = (char)('a' + rest % 7);
-        snprintf(text, sizeof(text), "%s %s", word, n % 2 ? "odd" : "even");
-        expect_cause(text, judge(c, text), n % 2 ? CAUSE_EXPIRED : CAUSE_THROTTLED);
-    }
-    classifier_free(c);
-}
-
-static void test_nothing_said(void **state)
-{
-    (void)state;
-    struct classifier *c = classifier_new(SEED);
-    const struct refusal empty = {.text = SLICE_NONE, .provider = SLICE_NONE};
-    expect_three_alike(c, &empty);
-    expect_cause("empty", *classifier_judge(c, &empty), CAUSE_UNKNOWN);
-    assert_int_equal(classifier_judge(c, &empty)->rule, RULE_NONE);
-    const struct refusal strange = {
-        .text = SLICE("xyzzy plugh"),
-        .provider =
-            SLICE("a-provider-whose-name-is-longer-than-any-of-the-tables-may-ever-be-at-all"),
-    };
-    expect_three_alike(c, &strange);
-    expect_cause("strange", *classifier_judge(c, &strange), CAUSE_UNKNOWN);
-    classifier_free(c);
 }
 
 /* --- users' files ------------------------------------------------------------ */
@@ -474,7 +280,7 @@ static void test_bad_file_changes_nothing(void **state)
                                         "policy /no such user/\npolicy /(x/\n"};
     struct classifier *c = classifier_new(SEED);
     struct error err;
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    for (size_t i = 0; i < LEN(texts); i++) {
         err.text[0] = '\0';
         assert_int_equal(classifier_load_text(c, "bad", slice_str(texts[i]), &err), -1);
         assert_memory_equal(err.text, "bad:2:", 6);
@@ -491,12 +297,10 @@ static void test_bad_file_changes_nothing(void **state)
 static void test_files(void **state)
 {
     (void)state;
-    char dir[200], path[256], want[512];
-    const char *base = getenv("TMPDIR");
+    char dir[SCRATCH_MAX], path[256], want[512];
     struct error err;
     struct classifier *c = classifier_new(SEED);
-    snprintf(dir, sizeof(dir), "%s/classifier.XXXXXX", base ? base : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    scratch_make(dir);
     snprintf(path, sizeof(path), "%s/mine.rules", dir);
 
     assert_int_equal(classifier_load(c, path, &err), -1);
@@ -516,8 +320,7 @@ static void test_files(void **state)
     assert_non_null(strstr(err.text, path));
 
     close(fd);
-    unlink(path);
-    rmdir(dir);
+    scratch_remove(dir);
     classifier_free(c);
 }
 
@@ -552,7 +355,7 @@ static const struct {
 static void test_costly_patterns_are_stopped(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(costly); i++) {
+    for (size_t i = 0; i < LEN(costly); i++) {
         struct classifier *c = classifier_new(SEED);
         char text[120];
         memset(text, costly[i].byte, sizeof(text));
@@ -587,7 +390,7 @@ static void test_shipped_rules_are_not_stopped(void **state)
         classifier_judge_slowly(c, &refusal);
     }
     replies_close(&table);
-    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+    for (size_t i = 0; i < LEN(pieces); i++) {
         struct strbuf text = STRBUF_INIT;
         while (text.len < 2 * REPLY_TEXT_MAX)
             strbuf_add_str(&text, pieces[i]);
@@ -609,10 +412,6 @@ int main(void)
         cmocka_unit_test(test_exam_is_one),
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_no_dead_rule),
-        cmocka_unit_test(test_memory),
-        cmocka_unit_test(test_memory_knows_each_fact),
-        cmocka_unit_test(test_more_than_is_remembered),
-        cmocka_unit_test(test_nothing_said),
         cmocka_unit_test(test_users_rules_win),
         cmocka_unit_test(test_users_lists_win),
         cmocka_unit_test(test_bad_file_changes_nothing),

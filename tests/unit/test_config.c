@@ -1,8 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -12,14 +8,6 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/config/config.h"
 #include "mailvane/queue/look.h"
-
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
-
-static void expect_text(const char *name, const char *got, const char *want)
-{
-    if (!got || !want ? got != want : strcmp(got, want) != 0)
-        fail_msg("%s: got \"%s\", want \"%s\"", name, got ? got : "(null)", want ? want : "(null)");
-}
 
 static void expect_number(const char *name, long got, long want)
 {
@@ -240,8 +228,7 @@ static const struct mistake {
     {"past a day", "check_interval: 86401\n", INTERVAL "\"86401\""},
     {"past 64 bits", "check_interval: 18446744073709551617\n", INTERVAL "\"18446744073709551617\""},
     {"mapping for a number", "check_interval: {a: b}\n", INTERVAL "a mapping"},
-    {"no truth value", "sandbox: yes\n",
-     "c.yml:1:10: sandbox must be true or false, not \"yes\""},
+    {"no truth value", "sandbox: yes\n", "c.yml:1:10: sandbox must be true or false, not \"yes\""},
     {"quoted truth value", "sandbox: \"false\"\n",
      "c.yml:1:10: sandbox must be true or false, not \"false\""},
     {"no section", "web: [a]\n", "c.yml:1:6: web must be a mapping, not a list"},
@@ -487,30 +474,14 @@ static void reads_over_what_is_there(void **state)
 }
 
 struct place {
-    char dir[256];
+    char dir[SCRATCH_MAX];
     char path[300];
 };
 
 static void place_init(struct place *place)
 {
-    const char *base = getenv("TMPDIR");
-    snprintf(place->dir, sizeof(place->dir), "%s/mailvane-config-XXXXXX", base ? base : "/tmp");
-    assert_non_null(mkdtemp(place->dir));
+    scratch_make(place->dir);
     snprintf(place->path, sizeof(place->path), "%s/c.yml", place->dir);
-}
-
-static void place_release(struct place *place)
-{
-    unlink(place->path);
-    rmdir(place->dir);
-}
-
-static void write_file(const char *path, struct slice text)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text.ptr, text.len), (ssize_t)text.len);
-    close(fd);
 }
 
 static int load(const char *path, struct error *err)
@@ -539,16 +510,16 @@ static void loads_files(void **state)
     place_init(&place);
     expect_load_error(place.path, ": cannot be opened: No such file or directory");
     expect_load_error(place.dir, ": cannot be read: Is a directory");
-    write_file(place.path, SLICE("log:\n  level: x\n"));
+    file_write(place.path, SLICE("log:\n  level: x\n"));
     expect_load_error(place.path,
                       ":2:10: log.level must be one of: debug info warn error, not \"x\"");
-    write_file(place.path, SLICE("log:\n  level: warn\n"));
+    file_write(place.path, SLICE("log:\n  level: warn\n"));
     if (load(place.path, &err))
         fail_msg("right file: got \"%s\", want no error", err.text);
-    write_file(place.path, SLICE_NONE);
+    file_write(place.path, SLICE_NONE);
     if (load(place.path, &err))
         fail_msg("empty file: got \"%s\", want no error", err.text);
-    place_release(&place);
+    scratch_remove(place.dir);
 }
 
 static void refuses_large_files(void **state)
@@ -560,15 +531,15 @@ static void refuses_large_files(void **state)
     place_init(&place);
     while (text.len < CONFIG_FILE_MAX)
         strbuf_add_str(&text, "#\n");
-    write_file(place.path, strbuf_slice(&text));
+    file_write(place.path, strbuf_slice(&text));
     if (load(place.path, &err))
         fail_msg("1 MiB: got \"%s\", want no error", err.text);
     strbuf_add_str(&text, "\n");
-    write_file(place.path, strbuf_slice(&text));
+    file_write(place.path, strbuf_slice(&text));
     expect_load_error(place.path, ": is larger than 1048576 bytes");
     assert_int_equal(parse_bytes(&text, &err), -1);
     strbuf_release(&text);
-    place_release(&place);
+    scratch_remove(place.dir);
 }
 
 static void read_text(const char *path, struct strbuf *text)

@@ -1,5 +1,5 @@
 /* source/decompress.h: with the real tools; what is not installed is skipped. */
-#include "guard.h"
+#include "scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,15 +9,13 @@
 
 #include "mailvane/source/decompress.h"
 
-static char dir[256];
+static char dir[SCRATCH_MAX];
 static char path[300];
 
 static int make_dir(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
     (void)state;
-    snprintf(dir, sizeof(dir), "%s/mailvane-decompress-XXXXXX", tmp ? tmp : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    scratch_make(dir);
     snprintf(path, sizeof(path), "%s/mail.log", dir);
     return 0;
 }
@@ -26,15 +24,7 @@ static int remove_dir(void **state)
 {
     (void)state;
     unlink(path);
-    return rmdir(dir);
-}
-
-static void write_file(const void *bytes, size_t len)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, len, file), len);
-    assert_int_equal(fclose(file), 0);
+    return rmdir(dir); /* nothing else was left there */
 }
 
 #define LINES 20000
@@ -84,10 +74,10 @@ static void test_packed(void **state)
     size_t len;
     char *text = make_text(&len), *got = malloc(len + 16);
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(tools); i++) {
+    for (size_t i = 0; i < LEN(tools); i++) {
         struct decompress d;
         struct error err = {.text = ""};
-        write_file(text, len);
+        file_write(path, slice_of(text, len));
         if (i && !pack(tools[i]))
             continue;
         expect_int(tools[i], "open", open_file(&d, &err), 0);
@@ -117,11 +107,11 @@ static void test_plain(void **state)
         {"NUL", SLICE_INIT("\0\0\0\0")},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct decompress d;
         struct error err = {.text = ""};
         char got[64];
-        write_file(rows[i].bytes.ptr, rows[i].bytes.len);
+        file_write(path, rows[i].bytes);
         expect_int(rows[i].name, "open", open_file(&d, &err), 0);
         expect_int(rows[i].name, "no child", d.pid, 0);
         size_t len = read_all(d.fd, got, sizeof(got));
@@ -141,11 +131,11 @@ static void test_damaged(void **state)
         {"gzip rubbish", SLICE_INIT("\x1f\x8b\x08\x00rubbish rubbish rubbish rubbish")},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct decompress d;
         struct error err = {.text = ""};
         char got[64];
-        write_file(rows[i].bytes.ptr, rows[i].bytes.len);
+        file_write(path, rows[i].bytes);
         expect_int(rows[i].name, "open", open_file(&d, &err), 0);
         read_all(d.fd, got, sizeof(got));
         expect_int(rows[i].name, "close", decompress_close(&d, path, &err), -1);
@@ -161,7 +151,7 @@ static void test_stop_early(void **state)
     size_t len;
     char *text = make_text(&len), byte;
     (void)state;
-    write_file(text, len);
+    file_write(path, slice_of(text, len));
     free(text);
     if (!pack("gzip"))
         skip();

@@ -34,7 +34,7 @@ static void test_canonical(void **state)
     char buf[DOMAIN_MAX + 1];
     (void)state;
     guard_open(&guard, 512);
-    for (size_t i = 0; i < COUNT_OF(canonical_rows); i++) {
+    for (size_t i = 0; i < LEN(canonical_rows); i++) {
         struct slice raw = guard_put(&guard, slice_str(canonical_rows[i].raw));
         expect_slice(canonical_rows[i].name, "canonical", domain_canonical(raw, buf),
                      slice_str(canonical_rows[i].want));
@@ -62,7 +62,7 @@ static void test_longest(void **state)
     char text[4096], buf[DOMAIN_MAX + 1];
     (void)state;
     guard_open(&guard, sizeof(text));
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         memset(text, rows[i].byte, rows[i].len);
         struct slice raw = guard_put(&guard, slice_of(text, rows[i].len));
         struct slice got = domain_canonical(raw, buf);
@@ -93,7 +93,7 @@ static void test_address_domain(void **state)
     struct guard guard;
     (void)state;
     guard_open(&guard, 64);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct slice address = guard_put(&guard, slice_str(rows[i].address));
         expect_slice(rows[i].name, "domain", address_domain(address), slice_str(rows[i].want));
     }

@@ -16,7 +16,7 @@ struct stage {
 
 static struct draft *draft_of(struct metrics *m, const char *owner)
 {
-    return draft_new(m, ids, COUNT_OF(ids), metrics_label(m, LABEL_MTA, slice_str(owner)));
+    return draft_new(m, ids, LEN(ids), metrics_label(m, LABEL_MTA, slice_str(owner)));
 }
 
 static void raise_stage(struct stage *s)

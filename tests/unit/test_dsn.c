@@ -56,7 +56,7 @@ static void test_take_and_parse(void **state)
     struct dsn dsn;
     (void)state;
     guard_open(&guard, 64);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct slice text = guard_put(&guard, slice_str(rows[i].text));
         check_take(i, text);
         expect_int(rows[i].name, "parsed", dsn_parse(text, &dsn), rows[i].whole);
@@ -91,7 +91,7 @@ static void test_reply(void **state)
     char text[DSN_TEXT_SIZE];
     (void)state;
     guard_open(&guard, 64);
-    for (size_t i = 0; i < COUNT_OF(replies); i++) {
+    for (size_t i = 0; i < LEN(replies); i++) {
         struct slice reply = guard_put(&guard, slice_str(replies[i].reply));
         struct reply_status got = reply_status_parse(reply);
         expect_int(replies[i].name, "code", got.code, replies[i].code);

@@ -102,8 +102,8 @@ static void test_shapes(void **state)
     set_zone("UTC");
     guard_open(&guard, 512);
     envelope_parser_init(&warm, NOV_22_NOON);
-    for (size_t i = 0; i < 2 * COUNT_OF(rows); i++) {
-        const struct row *row = &rows[i % COUNT_OF(rows)];
+    for (size_t i = 0; i < 2 * LEN(rows); i++) {
+        const struct row *row = &rows[i % LEN(rows)];
         struct slice line = guard_put(&guard, slice_str(row->line));
         envelope_parser_init(&fresh, NOV_22_NOON);
         envelope_parse(&fresh, line, &got);
@@ -133,7 +133,7 @@ static void test_every_prefix(void **state)
     (void)state;
     set_zone("UTC");
     envelope_parser_init(&warm, NOV_22_NOON);
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
+    for (size_t i = 0; i < LEN(rows); i++)
         guard_prefixes(slice_str(rows[i].line), use_prefix, &warm);
 }
 
@@ -162,7 +162,7 @@ static void test_no_dates(void **state)
     struct envelope_parser parser;
     (void)state;
     set_zone("UTC");
-    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+    for (size_t i = 0; i < LEN(bad); i++) {
         envelope_parser_init(&parser, NOV_22_NOON);
         envelope_parse(&parser, slice_str(bad[i].line), &got);
         expect_int(bad[i].name, "time", got.time, NONE);
@@ -219,7 +219,7 @@ static void test_years_and_zones(void **state)
          "Dec 31 20:00:00", 1798765200},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(years); i++)
+    for (size_t i = 0; i < LEN(years); i++)
         expect_int(years[i].name, "time",
                    time_of(years[i].zone, years[i].reference, years[i].stamp), years[i].want);
 }
@@ -244,7 +244,7 @@ static void test_memory_of_the_year(void **state)
     (void)state;
     set_zone("UTC");
     envelope_parser_init(&parser, 1798794000 /* 2027-01-01T09Z */);
-    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+    for (size_t i = 0; i < LEN(lines); i++) {
         snprintf(line, sizeof(line), "%s mx1 postfix/smtp[1]: x", lines[i].stamp);
         envelope_parse(&parser, slice_str(line), &got);
         expect_int(lines[i].name, "time", got.time, lines[i].want);

@@ -72,7 +72,7 @@ static const struct row rows[] = {
 static void test_header_files(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct stage stage;
         stage_open(&stage);
         stage_put(&stage, "input/" ID "-H", rows[i].header);

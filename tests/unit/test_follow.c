@@ -60,12 +60,10 @@ static void test_mtime(void **state)
 {
     struct stage *stage = *state;
     struct follow_block block;
-    /* 2001-09-09T01:46:40Z */
-    const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
     add(stage, "none");
     int number = add(stage, "l");
     put(stage, "l", "a\n");
-    assert_int_equal(utimensat(AT_FDCWD, in(stage, "l").text, times, 0), 0);
+    set_time(stage, "l", 1000000000); /* 2001-09-09T01:46:40Z */
     follow_wake(stage->follow);
     assert_int_equal(follow_next(stage->follow, &block), FOLLOW_BLOCK);
     assert_int_equal(block.mtime, 1000000000);
@@ -97,11 +95,8 @@ static void test_rename_with_unread_lines(void **state)
 {
     struct stage *stage = *state;
     put(stage, "l", "");
-    add(stage, "l");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
-    put(stage, "l", "2\n");
-    move(stage, "l", "l.1");
+    follow_one(stage);
+    rotate(stage, "2\n", "l.1");
     put(stage, "l", "3\n");
     move(stage, "l.1", "l.2");
     move(stage, "l", "l.1");
@@ -118,9 +113,7 @@ static void test_copytruncate_with_unread_lines(void **state)
 {
     struct stage *stage = *state;
     put(stage, "l", "old\n");
-    add(stage, "l");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
+    follow_one(stage);
     put(stage, "l", "2\n");
     copy(stage, "l", "l.1");
     cut(stage, "l");
@@ -173,9 +166,7 @@ static void test_copy_over_the_last_copy(void **state)
 static void test_backups_do_not_count(void **state)
 {
     struct stage *stage = *state;
-    add(stage, "l");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
+    follow_one(stage);
     copy(stage, "l", "l.bak");
     copy(stage, "l", "l.2024");
     expect(stage, "copied", "");
@@ -195,16 +186,11 @@ static void test_backups_do_not_count(void **state)
 static void test_moved_back(void **state)
 {
     struct stage *stage = *state;
-    add(stage, "l");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
+    follow_one(stage);
     move(stage, "l", "l.1");
     expect(stage, "away", "");
     /* So often that it is closed: what was read is remembered. */
-    for (int i = 0; i < 20; i++) {
-        follow_check(stage->follow);
-        take(stage);
-    }
+    look(stage, 20);
     assert_int_equal(stats(stage, 0).files, 0);
     move(stage, "l.1", "l");
     put(stage, "l", "2\n");
@@ -214,17 +200,12 @@ static void test_moved_back(void **state)
 static void test_deleted_file_is_let_go(void **state)
 {
     struct stage *stage = *state;
-    add(stage, "l");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
+    follow_one(stage);
     put(stage, "l", "2\n");
     unlink(in(stage, "l").text);
     expect(stage, "drained", "2\n");
     assert_int_equal(stats(stage, 0).files, 1);
-    for (int i = 0; i < 3; i++) {
-        follow_check(stage->follow);
-        take(stage);
-    }
+    look(stage, 3);
     assert_int_equal(stats(stage, 0).files, 0);
     put(stage, "l", "3\n");
     expect(stage, "made again", "3\n");
@@ -235,10 +216,8 @@ static void test_deleted_file_is_let_go(void **state)
 static void test_watches_removed(void **state)
 {
     struct stage *stage = *state;
-    add(stage, "l");
+    follow_one(stage);
     add(stage, "g*");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
     for (int round = 0; round < 3; round++) {
         for (int wd = 1; wd < 100; wd++)
             inotify_rm_watch(follow_fd(stage->follow), wd);
@@ -285,16 +264,13 @@ static void test_overflow(void **state)
     long limit = queue_limit();
     if (limit < 0 || limit > 200000)
         skip();
-    add(stage, "l");
+    follow_one(stage);
     add(stage, "g*");
-    put(stage, "l", "1\n");
-    expect(stage, "first", "1\n");
     for (long i = 0; i < limit; i += 2) {
         put(stage, "x", "");
         unlink(in(stage, "x").text);
     }
-    put(stage, "l", "2\n");
-    move(stage, "l", "l.1");
+    rotate(stage, "2\n", "l.1");
     put(stage, "l", "3\n");
     put(stage, "g1", "4\n");
     /* The files take turns, a block each. */

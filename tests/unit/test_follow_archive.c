@@ -15,22 +15,35 @@ static void put_many(struct play *play, const char *name, int from, int to, bool
     close(fd);
 }
 
+/* Half of a compressed file is lost. */
+static void cut_in_half(struct play *play, const char *name)
+{
+    struct stat st;
+    assert_int_equal(stat(in(play->stage, name).text, &st), 0);
+    assert_int_equal(truncate(in(play->stage, name).text, st.st_size / 2), 0);
+}
+
+/* A log of so many lines, all of them read, saved, and the set ended. */
+static void read_many(struct play *play, int count, bool wanted)
+{
+    put(play->stage, "l", "");
+    add(play->stage, "l");
+    put_many(play, "l", 0, count, wanted);
+    wake(play->stage);
+    save_and_end(play);
+}
+
 static void test_one(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.1");
-    run(play, "gzip", "l.1");
+    rotate_packed(play, "2\n", "l.1");
     put(play->stage, "l", "3\n");
-    begin(play, "l");
-    expect(play->stage, "the rest, then the new one", "2\n3\n");
+    resume(play, "the rest, then the new one", "2\n3\n");
     assert_int_equal(stats(play->stage, 0).lost_bytes, 0);
     assert_int_equal(stats(play->stage, 0).files, 1);
-    save(play);
-    end(play);
-    begin(play, "l");
-    expect(play->stage, "once", "");
+    save_and_end(play);
+    resume(play, "once", "");
 }
 
 static void test_other_tools(void **state)
@@ -55,17 +68,14 @@ static void test_numbers(void **state)
     struct play *play = *state;
     put_packed(play, "l.7", "old\n");
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.10");
-    run(play, "gzip", "l.10");
+    rotate_packed(play, "2\n", "l.10");
     put_packed(play, "l.9", "3\n");
     put_packed(play, "l.8", "4\n");
     move(play->stage, "l.7.gz", "l.11.gz");
     put(play->stage, "l.2", "5\n");
     put(play->stage, "l.1", "6\n");
     put(play->stage, "l", "7\n");
-    begin(play, "l");
-    expect(play->stage, "in the order of rotation", "2\n3\n4\n5\n6\n7\n");
+    resume(play, "in the order of rotation", "2\n3\n4\n5\n6\n7\n");
 }
 
 static void test_dates(void **state)
@@ -73,21 +83,12 @@ static void test_dates(void **state)
     struct play *play = *state;
     put_packed(play, "l-20260101", "old\n");
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l-20260102");
-    run(play, "gzip", "l-20260102");
+    rotate_packed(play, "2\n", "l-20260102");
     put_packed(play, "l-20260104", "4\n");
     put_packed(play, "l-20260103", "3\n");
     put(play->stage, "l-20260105", "5\n");
     put(play->stage, "l", "6\n");
-    begin(play, "l");
-    expect(play->stage, "in the order of dates", "2\n3\n4\n5\n6\n");
-}
-
-static void set_time(struct play *play, const char *name, time_t seconds)
-{
-    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
-    assert_int_equal(utimensat(AT_FDCWD, in(play->stage, name).text, times, 0), 0);
+    resume(play, "in the order of dates", "2\n3\n4\n5\n6\n");
 }
 
 /* A scheme that was changed meanwhile: times tell. */
@@ -96,17 +97,14 @@ static void test_numbers_and_dates(void **state)
     struct play *play = *state;
     read_one(play);
     time_t now = time(NULL);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.1");
-    run(play, "gzip", "l.1");
-    set_time(play, "l.1.gz", now + 1);
+    rotate_packed(play, "2\n", "l.1");
+    set_time(play->stage, "l.1.gz", now + 1);
     put_packed(play, "l-20260103", "3\n");
-    set_time(play, "l-20260103.gz", now + 2);
+    set_time(play->stage, "l-20260103.gz", now + 2);
     put_packed(play, "l-20260104", "4\n");
-    set_time(play, "l-20260104.gz", now + 3);
+    set_time(play->stage, "l-20260104.gz", now + 3);
     put(play->stage, "l", "5\n");
-    begin(play, "l");
-    expect(play->stage, "in the order of times", "2\n3\n4\n5\n");
+    resume(play, "in the order of times", "2\n3\n4\n5\n");
 }
 
 /* The clock was set back a day: names say what is newer than what was found. */
@@ -115,17 +113,14 @@ static void test_clock_set_back(void **state)
     struct play *play = *state;
     read_one(play);
     time_t before = time(NULL) - 86400;
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.3");
-    run(play, "gzip", "l.3");
+    rotate_packed(play, "2\n", "l.3");
     put_packed(play, "l.2", "3\n");
     put(play->stage, "l.1", "4\n");
-    set_time(play, "l.3.gz", before);
-    set_time(play, "l.2.gz", before);
-    set_time(play, "l.1", before);
+    set_time(play->stage, "l.3.gz", before);
+    set_time(play->stage, "l.2.gz", before);
+    set_time(play->stage, "l.1", before);
     put(play->stage, "l", "5\n");
-    begin(play, "l");
-    expect(play->stage, "older by their times", "2\n3\n4\n5\n");
+    resume(play, "older by their times", "2\n3\n4\n5\n");
 }
 
 static void test_the_old_ones_are_not_read(void **state)
@@ -139,34 +134,26 @@ static void test_the_old_ones_are_not_read(void **state)
     run(play, "gzip", "l.2");
     move(play->stage, "l", "l.1");
     put(play->stage, "l", "3\n");
-    begin(play, "l");
-    expect(play->stage, "not what was old", "2\n3\n");
+    resume(play, "not what was old", "2\n3\n");
 }
 
 static void test_kept_beside(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.2");
+    rotate(play->stage, "2\n", "l.2");
     run(play, "gzip -k", "l.2");
     put(play->stage, "l.1", "3\n");
     run(play, "gzip -k", "l.1");
     put(play->stage, "l", "4\n");
-    begin(play, "l");
-    expect(play->stage, "each once", "2\n3\n4\n");
+    resume(play, "each once", "2\n3\n4\n");
 }
 
 static void test_ended_within(void **state)
 {
     struct play *play = *state;
     struct follow_block block;
-    put(play->stage, "l", "");
-    add(play->stage, "l");
-    put_many(play, "l", 0, 10, true);
-    wake(play->stage);
-    save(play);
-    end(play);
+    read_many(play, 10, true);
     put_many(play, "l", 10, 3000, true);
     move(play->stage, "l", "l.2");
     run(play, "gzip", "l.2");
@@ -213,34 +200,24 @@ static void test_another_file_system(void **state)
 {
     struct play *play = *state;
     put_packed(play, "l.9", "old\n");
-    set_time(play, "l.9.gz", time(NULL) - 86400);
+    set_time(play->stage, "l.9.gz", time(NULL) - 86400);
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.2");
-    run(play, "gzip", "l.2");
+    rotate_packed(play, "2\n", "l.2");
     put_packed(play, "l.1", "3\n");
     put(play->stage, "l", "4\n");
     move_elsewhere(play);
-    begin(play, "l");
-    expect(play->stage, "by content", "2\n3\n4\n");
+    resume(play, "by content", "2\n3\n4\n");
 }
 
 static void test_damaged(void **state)
 {
     struct play *play = *state;
-    put(play->stage, "l", "");
-    add(play->stage, "l");
-    put_many(play, "l", 0, 10, false);
-    wake(play->stage);
-    save(play);
-    end(play);
+    read_many(play, 10, false);
     strbuf_reset(&play->stage->got);
     put_many(play, "l", 10, 20000, true);
     move(play->stage, "l", "l.1");
     run(play, "gzip", "l.1");
-    struct stat st;
-    assert_int_equal(stat(in(play->stage, "l.1.gz").text, &st), 0);
-    assert_int_equal(truncate(in(play->stage, "l.1.gz").text, st.st_size / 2), 0);
+    cut_in_half(play, "l.1.gz");
     put(play->stage, "l", "after\n");
     begin(play, "l");
     wake(play->stage);
@@ -255,23 +232,13 @@ static void test_damaged(void **state)
 static void test_damaged_early(void **state)
 {
     struct play *play = *state;
-    put(play->stage, "l", "");
-    add(play->stage, "l");
-    put_many(play, "l", 0, 20000, false);
-    wake(play->stage);
-    save(play);
-    end(play);
+    read_many(play, 20000, false);
     strbuf_reset(&play->stage->got);
-    put(play->stage, "l", "lost\n");
-    move(play->stage, "l", "l.2");
-    run(play, "gzip", "l.2");
-    struct stat st;
-    assert_int_equal(stat(in(play->stage, "l.2.gz").text, &st), 0);
-    assert_int_equal(truncate(in(play->stage, "l.2.gz").text, st.st_size / 2), 0);
+    rotate_packed(play, "lost\n", "l.2");
+    cut_in_half(play, "l.2.gz");
     put_packed(play, "l.1", "between\n");
     put(play->stage, "l", "after\n");
-    begin(play, "l");
-    expect(play->stage, "what is whole", "between\nafter\n");
+    resume(play, "what is whole", "between\nafter\n");
 }
 
 static void test_not_what_its_name_says(void **state)
@@ -283,8 +250,7 @@ static void test_not_what_its_name_says(void **state)
     put(play->stage, "l.2.gz", "\x1f\x8b no gzip either\n");
     put_packed(play, "l.1", "2\n");
     put(play->stage, "l", "3\n");
-    begin(play, "l");
-    expect(play->stage, "what can be read", "2\n3\n");
+    resume(play, "what can be read", "2\n3\n");
 }
 
 static void test_more_than_are_opened(void **state)
@@ -292,8 +258,7 @@ static void test_more_than_are_opened(void **state)
     struct play *play = *state;
     char name[32], line[32];
     read_one(play);
-    move(play->stage, "l", "l.100");
-    run(play, "gzip", "l.100");
+    rotate_packed(play, "", "l.100");
     for (int i = 99; i > 1; i--) {
         snprintf(name, sizeof(name), "l.%d", i);
         snprintf(line, sizeof(line), "%d\n", i);
@@ -325,19 +290,16 @@ static void test_compressed_while_watched(void **state)
     struct play *play = *state;
     read_one(play);
     begin(play, "l");
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.1");
+    rotate(play->stage, "2\n", "l.1");
     put(play->stage, "l", "3\n");
     expect(play->stage, "rotated", "2\n3\n");
     run(play, "gzip", "l.1");
     expect(play->stage, "compressed", "");
-    save(play);
-    end(play);
+    save_and_end(play);
     move(play->stage, "l.1.gz", "l.2.gz");
     move(play->stage, "l", "l.1");
     run(play, "gzip", "l.1");
-    begin(play, "l");
-    expect(play->stage, "nothing new", "");
+    resume(play, "nothing new", "");
 }
 
 int main(void)

@@ -44,13 +44,10 @@ static void test_grown(void **state)
     struct play *play = *state;
     read_one(play);
     put(play->stage, "l", "2\nhal");
-    begin(play, "l");
-    expect(play->stage, "grown", "2\n");
-    save(play);
-    end(play);
+    resume(play, "grown", "2\n");
+    save_and_end(play);
     put(play->stage, "l", "f\n");
-    begin(play, "l");
-    expect(play->stage, "a line in two parts", "half\n");
+    resume(play, "a line in two parts", "half\n");
 }
 
 static void test_empty_then_grown(void **state)
@@ -59,11 +56,9 @@ static void test_empty_then_grown(void **state)
     put(play->stage, "l", "");
     add(play->stage, "l");
     expect(play->stage, "empty", "");
-    save(play);
-    end(play);
+    save_and_end(play);
     put(play->stage, "l", "1\n");
-    begin(play, "l");
-    expect(play->stage, "grown", "1\n");
+    resume(play, "grown", "1\n");
 }
 
 static void test_within_a_long_line(void **state)
@@ -76,11 +71,9 @@ static void test_within_a_long_line(void **state)
     put(play->stage, "l", "a\n");
     put(play->stage, "l", text);
     expect(play->stage, "within it", "a\n");
-    save(play);
-    end(play);
+    save_and_end(play);
     put(play->stage, "l", "its end\nb\n");
-    begin(play, "l");
-    expect(play->stage, "behind it", "b\n");
+    resume(play, "behind it", "b\n");
 }
 
 /* --- rotated since ------------------------------------------------------------------------------
@@ -90,11 +83,9 @@ static void test_renamed(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.1");
+    rotate(play->stage, "2\n", "l.1");
     put(play->stage, "l", "3\n");
-    begin(play, "l");
-    expect(play->stage, "drained, then the new one", "2\n3\n");
+    resume(play, "drained, then the new one", "2\n3\n");
     assert_int_equal(stats(play->stage, 0).lost_bytes, 0);
 }
 
@@ -102,27 +93,21 @@ static void test_renamed_often(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.3");
+    rotate(play->stage, "2\n", "l.3");
     put(play->stage, "l.2", "3\n");
     put(play->stage, "l.1", "4\n");
     put(play->stage, "l", "5\n");
-    begin(play, "l");
-    expect(play->stage, "in order", "2\n3\n4\n5\n");
-    save(play);
-    end(play);
-    begin(play, "l");
-    expect(play->stage, "once", "");
+    resume(play, "in order", "2\n3\n4\n5\n");
+    save_and_end(play);
+    resume(play, "once", "");
 }
 
 static void test_renamed_and_no_new_file(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.1");
-    begin(play, "l");
-    expect(play->stage, "drained", "2\n");
+    rotate(play->stage, "2\n", "l.1");
+    resume(play, "drained", "2\n");
     put(play->stage, "l", "3\n");
     expect(play->stage, "made again", "3\n");
 }
@@ -130,21 +115,16 @@ static void test_renamed_and_no_new_file(void **state)
 static void test_ended_while_draining(void **state)
 {
     struct play *play = *state;
-    add(play->stage, "l");
-    put(play->stage, "l", "1\n");
-    expect(play->stage, "first", "1\n");
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.2");
+    follow_one(play->stage);
+    rotate(play->stage, "2\n", "l.2");
     put(play->stage, "l.1", "3\n");
     put(play->stage, "l", "4\n");
     follow_wake(play->stage->follow);
     struct follow_block block;
     assert_int_equal(follow_next(play->stage->follow, &block), FOLLOW_BLOCK);
     assert_memory_equal(block.lines.ptr, "2\n", 2);
-    save(play);
-    end(play);
-    begin(play, "l");
-    expect(play->stage, "the rest", "3\n4\n");
+    save_and_end(play);
+    resume(play, "the rest", "3\n4\n");
 }
 
 static void test_copied_and_truncated(void **state)
@@ -155,8 +135,7 @@ static void test_copied_and_truncated(void **state)
     copy(play->stage, "l", "l.1");
     cut(play->stage, "l");
     put(play->stage, "l", "3 is longer than what was\n");
-    begin(play, "l");
-    expect(play->stage, "the copy, then the file", "2\n3 is longer than what was\n");
+    resume(play, "the copy, then the file", "2\n3 is longer than what was\n");
 }
 
 static void test_old_files_stay_unread(void **state)
@@ -168,8 +147,7 @@ static void test_old_files_stay_unread(void **state)
     move(play->stage, "l.1", "l.2");
     move(play->stage, "l", "l.1");
     put(play->stage, "l", "2\n");
-    begin(play, "l");
-    expect(play->stage, "only what is new", "2\n");
+    resume(play, "only what is new", "2\n");
 }
 
 /* --- not where it was ---------------------------------------------------------------------------
@@ -183,12 +161,10 @@ static void test_truncated_without_a_copy(void **state)
     add(play->stage, "l");
     put(play->stage, "l", "1\nhalf a line");
     expect(play->stage, "before", "1\n");
-    save(play);
-    end(play);
+    save_and_end(play);
     cut(play->stage, "l");
     put(play->stage, "l", "longer than all that was there\n");
-    begin(play, "l");
-    expect(play->stage, "from its start", "longer than all that was there\n");
+    resume(play, "from its start", "longer than all that was there\n");
     assert_int_equal(stats(play->stage, 0).lost_bytes, 11);
 }
 
@@ -205,8 +181,7 @@ static void read_long(struct play *play)
     put(play->stage, "l", "1 in two halves\n");
     wake(play->stage);
     strbuf_reset(&play->stage->got);
-    save(play);
-    end(play);
+    save_and_end(play);
 }
 
 /* Power was lost, and with it the end of the log that was read already. */
@@ -215,8 +190,7 @@ static void test_shorter_than_it_was(void **state)
     struct play *play = *state;
     read_long(play);
     assert_int_equal(truncate(in(play->stage, "l").text, 3005), 0);
-    begin(play, "l");
-    expect(play->stage, "half of the last line", "");
+    resume(play, "half of the last line", "");
     put(play->stage, "l", "after the boot\n2\n");
     expect(play->stage, "the next line", "2\n");
 }
@@ -229,8 +203,7 @@ static void test_zeros_where_lines_were(void **state)
     assert_int_equal(truncate(in(play->stage, "l").text, 2990), 0);
     assert_int_equal(truncate(in(play->stage, "l").text, 3030), 0);
     put(play->stage, "l", "\n2\n");
-    begin(play, "l");
-    expect(play->stage, "the next line", "2\n");
+    resume(play, "the next line", "2\n");
 }
 
 static void test_gone(void **state)
@@ -240,15 +213,13 @@ static void test_gone(void **state)
     add(play->stage, "l");
     put(play->stage, "l", "1\nhalf");
     expect(play->stage, "before", "1\n");
-    save(play);
-    end(play);
+    save_and_end(play);
     unlink(in(play->stage, "l").text);
     move(play->stage, "l.5", "l.6");
     put(play->stage, "l.2", "3\n");
     put(play->stage, "l.1", "4\n");
     put(play->stage, "l", "5\n");
-    begin(play, "l");
-    expect(play->stage, "what was rotated since", "3\n4\n5\n");
+    resume(play, "what was rotated since", "3\n4\n5\n");
     assert_int_equal(stats(play->stage, 0).lost_bytes, 4);
 }
 
@@ -260,8 +231,7 @@ static void test_all_files_are_new(void **state)
     put(play->stage, "l", "2\n");
     copy(play->stage, "l", "new");
     move(play->stage, "new", "l");
-    begin(play, "l");
-    expect(play->stage, "by content", "2\n");
+    resume(play, "by content", "2\n");
 }
 
 /* A boot numbers devices anew. */
@@ -272,22 +242,14 @@ static void test_another_device(void **state)
     put(play->stage, "l", "");
     add(play->stage, "l");
     expect(play->stage, "empty", "");
-    save(play);
-    end(play);
+    save_and_end(play);
     for (size_t i = 0; i < play->rows.count; i++)
         play->rows.items[i].dev += 7;
     put(play->stage, "l", "1\n");
     move(play->stage, "l.1", "l.2");
     move(play->stage, "l", "l.1");
     put(play->stage, "l", "2\n");
-    begin(play, "l");
-    expect(play->stage, "by inode and birth", "1\n2\n");
-}
-
-static void set_time(struct play *play, const char *name, time_t seconds)
-{
-    const struct timespec times[2] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
-    assert_int_equal(utimensat(AT_FDCWD, in(play->stage, name).text, times, 0), 0);
+    resume(play, "by inode and birth", "1\n2\n");
 }
 
 /* Names tell what is newer than the file that was found; an old one unpacked is not. */
@@ -295,17 +257,15 @@ static void test_clock_set_back(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.3");
+    rotate(play->stage, "2\n", "l.3");
     put(play->stage, "l.2", "3\n");
     put(play->stage, "l.1", "4\n");
     put(play->stage, "l.7", "unpacked\n");
-    set_time(play, "l.2", time(NULL) - 86400);
-    set_time(play, "l.1", time(NULL) - 86400);
-    set_time(play, "l.7", time(NULL) - 86400);
+    set_time(play->stage, "l.2", time(NULL) - 86400);
+    set_time(play->stage, "l.1", time(NULL) - 86400);
+    set_time(play->stage, "l.7", time(NULL) - 86400);
     put(play->stage, "l", "5\n");
-    begin(play, "l");
-    expect(play->stage, "older by their times", "2\n3\n4\n5\n");
+    resume(play, "older by their times", "2\n3\n4\n5\n");
 }
 
 /* The last look is yet to come, by the clock: times tell nothing then. */
@@ -319,8 +279,7 @@ static void test_clock_before_the_last_look(void **state)
     unlink(in(play->stage, "l").text);
     put(play->stage, "l.1", "2\n");
     put(play->stage, "l", "3\n");
-    begin(play, "l");
-    expect(play->stage, "all that is unknown", "2\n3\n");
+    resume(play, "all that is unknown", "2\n3\n");
 }
 
 /* --- what appeared, and what did not ------------------------------------------------------------
@@ -333,8 +292,7 @@ static void test_appeared_meanwhile(void **state)
     add(play->stage, "*.log");
     add(play->stage, "l");
     expect(play->stage, "before", "");
-    save(play);
-    end(play);
+    save_and_end(play);
     put(play->stage, "b.log", "b\n");
     put(play->stage, "a.log", "a\n");
     put(play->stage, "l", "l\n");
@@ -353,8 +311,7 @@ static void test_rotated_away_from_a_glob(void **state)
     add(play->stage, "*.log");
     put(play->stage, "a.log", "1\n");
     expect(play->stage, "before", "1\n");
-    save(play);
-    end(play);
+    save_and_end(play);
     put(play->stage, "a.log", "2\n");
     move(play->stage, "a.log", "a.log.1");
     begin(play, "*.log");
@@ -369,25 +326,18 @@ static void test_put_back(void **state)
     move(play->stage, "l", "l.1");
     put(play->stage, "l", "2\n");
     expect(play->stage, "rotated", "2\n");
-    for (int i = 0; i < 20; i++) {
-        follow_check(play->stage->follow);
-        take(play->stage);
-    }
-    save(play);
-    end(play);
+    look(play->stage, 20);
+    save_and_end(play);
     unlink(in(play->stage, "l").text);
     move(play->stage, "l.1", "l");
     put(play->stage, "l", "3\n");
-    begin(play, "l");
-    expect(play->stage, "what was read stays read", "3\n");
+    resume(play, "what was read stays read", "3\n");
 }
 
 static void test_a_copy_just_begun(void **state)
 {
     struct play *play = *state;
-    add(play->stage, "l");
-    put(play->stage, "l", "1\n");
-    expect(play->stage, "first", "1\n");
+    follow_one(play->stage);
     move(play->stage, "l", "l.2");
     put(play->stage, "l.1", "");
     put(play->stage, "l", "3\n");
@@ -396,8 +346,7 @@ static void test_a_copy_just_begun(void **state)
     row_of(play, FOLLOW_PENDING);
     end(play);
     put(play->stage, "l.1", "2\n");
-    begin(play, "l");
-    expect(play->stage, "it was a part", "2\n");
+    resume(play, "it was a part", "2\n");
 }
 
 /* --- what is announced --------------------------------------------------------------------------
@@ -417,17 +366,12 @@ static void test_saved_before_a_file_is_let_go(void **state)
     follow_free(play->stage->follow);
     play->stage->follow = follow_new(&options, &err);
     put(play->stage, "l", "");
-    add(play->stage, "l");
-    put(play->stage, "l", "1\n");
-    expect(play->stage, "first", "1\n");
+    follow_one(play->stage);
     unlink(in(play->stage, "l").text);
     put(play->stage, "l", "2\n");
     expect(play->stage, "made again", "2\n");
     assert_int_equal(play->rows.count, 0);
-    for (int i = 0; i < 3; i++) {
-        follow_check(play->stage->follow);
-        take(play->stage);
-    }
+    look(play->stage, 3);
     const struct follow_row *row = row_of(play, FOLLOW_OLDER);
     assert_int_equal(row->offset, 2);
     assert_int_equal(row_of(play, FOLLOW_CURRENT)->offset, 2);
@@ -484,8 +428,7 @@ static void test_duplicate_rows(void **state)
 {
     struct play *play = *state;
     read_one(play);
-    put(play->stage, "l", "2\n");
-    move(play->stage, "l", "l.1");
+    rotate(play->stage, "2\n", "l.1");
     put(play->stage, "l", "3\n");
     const size_t times = 1000;
     struct follow_rows many = {.count = play->rows.count * times};

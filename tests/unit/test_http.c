@@ -1,10 +1,5 @@
-/* The endpoint: addresses, clients, and the server over real sockets. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+/* expose/http.h: the server over real sockets. */
+#include "guard.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,212 +8,10 @@
 #include <unistd.h>
 
 #include "../../lib/expose/http_clients.h"
-#include "../../lib/expose/http_listen.h"
 #include "mailvane/expose/http.h"
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 /* How long to wait for an answer before a test has failed: only a limit. */
 #define PATIENCE_MS 20000
-
-struct address_case {
-    const char *text;
-    const char *host, *port; /* NULL: refused */
-};
-
-static const struct address_case address_cases[] = {
-    {"127.0.0.1:9925", "127.0.0.1", "9925"},
-    {":9925", "", "9925"},
-    {":0", "", "0"},
-    {":65535", "", "65535"},
-    {"[::1]:9925", "::1", "9925"},
-    {"[fe80::1%eth0]:80", "fe80::1%eth0", "80"},
-    {"localhost:80", "localhost", "80"},
-    {"", NULL, NULL},
-    {"9925", NULL, NULL},
-    {"localhost", NULL, NULL},
-    {"localhost:", NULL, NULL},
-    {"localhost:http", NULL, NULL},
-    {"localhost:65536", NULL, NULL},
-    {"localhost:100000", NULL, NULL},
-    {"localhost:-1", NULL, NULL},
-    {"localhost:+80", NULL, NULL},
-    {"localhost: 80", NULL, NULL},
-    {"::1:9925", NULL, NULL},
-    {"[::1]", NULL, NULL},
-    {"[::1:9925", NULL, NULL},
-    {"::1]:9925", NULL, NULL},
-    {"[]:9925", NULL, NULL},
-    {"[localhost]:80", NULL, NULL},
-};
-
-static void test_addresses(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(address_cases); i++) {
-        const struct address_case *row = &address_cases[i];
-        struct listen_address got;
-        struct error err = {{0}};
-        int status = listen_address_parse(row->text, &got, &err);
-        if (status != (row->host ? 0 : -1))
-            fail_msg("%s: got status %d (%s)", row->text, status, err.text);
-        if (status != 0 && !strstr(err.text, row->text))
-            fail_msg("%s: the error does not quote it: %s", row->text, err.text);
-        if (status == 0 && (strcmp(got.host, row->host) != 0 || strcmp(got.port, row->port) != 0))
-            fail_msg("%s: got %s and %s, want %s and %s", row->text, got.host, got.port, row->host,
-                     row->port);
-    }
-}
-
-static void test_address_too_long(void **state)
-{
-    (void)state;
-    char text[300];
-    struct listen_address got;
-    struct error err = {{0}};
-    memset(text, 'a', sizeof(text));
-    snprintf(text + LISTEN_HOST_MAX, sizeof(text) - LISTEN_HOST_MAX, ":80");
-    assert_int_equal(listen_address_parse(text, &got, &err), 0);
-    assert_int_equal(strlen(got.host), LISTEN_HOST_MAX);
-    snprintf(text + LISTEN_HOST_MAX, sizeof(text) - LISTEN_HOST_MAX, "a:80");
-    assert_int_equal(listen_address_parse(text, &got, &err), -1);
-    assert_non_null(strstr(err.text, "longer than 255 bytes"));
-}
-
-struct peers {
-    struct http_clients clients;
-    struct http_client *client[3];
-    int far[3]; /* the other ends: readable once the client is cut off */
-};
-
-static struct peers new_peers(void)
-{
-    struct peers peers = {.client = {NULL}};
-    return peers;
-}
-
-static void connect_peer(struct peers *peers, int i, int64_t now_ms)
-{
-    int ends[2];
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-    peers->far[i] = ends[1];
-    peers->client[i] = http_clients_add(&peers->clients, ends[0], now_ms);
-    assert_non_null(peers->client[i]);
-}
-
-static bool is_cut(const struct peers *peers, int i)
-{
-    char byte;
-    return recv(peers->far[i], &byte, 1, MSG_DONTWAIT) == 0;
-}
-
-static void release_peers(struct peers *peers)
-{
-    for (int i = 0; i < 3; i++) {
-        close(peers->far[i]);
-        close(peers->client[i]->fd);
-    }
-}
-
-static void test_clients_deadline(void **state)
-{
-    (void)state;
-    const int64_t limit = HTTP_REQUEST_SECONDS * 1000;
-    struct peers peers = new_peers();
-    assert_int_equal(http_clients_wait_ms(&peers.clients, 5), -1);
-    connect_peer(&peers, 0, 1000);
-    connect_peer(&peers, 1, 2000);
-    connect_peer(&peers, 2, 3000);
-    assert_int_equal(http_clients_wait_ms(&peers.clients, 3000), limit - 2000);
-
-    http_clients_expire(&peers.clients, 1000 + limit - 1);
-    assert_false(is_cut(&peers, 0));
-    assert_int_equal(http_clients_wait_ms(&peers.clients, 1000 + limit + 7), 0);
-    http_clients_expire(&peers.clients, 1000 + limit);
-    assert_true(is_cut(&peers, 0));
-    assert_false(is_cut(&peers, 1));
-    /* Who is cut off has no deadline any more. */
-    assert_int_equal(http_clients_wait_ms(&peers.clients, 1000 + limit), 1000);
-
-    http_clients_done(&peers.clients, peers.client[1], 9000);
-    assert_int_equal(http_clients_wait_ms(&peers.clients, 9000), limit - 6000);
-    http_clients_drop(&peers.clients, peers.client[2]);
-    assert_int_equal(http_clients_wait_ms(&peers.clients, 9000), limit);
-    release_peers(&peers);
-}
-
-static void test_clients_memory(void **state)
-{
-    (void)state;
-    struct peers peers = new_peers();
-    for (int i = 0; i < 3; i++)
-        connect_peer(&peers, i, i);
-    http_clients_answer(&peers.clients, peers.client[1], HTTP_ANSWERS_MAX / 2);
-    http_clients_answer(&peers.clients, peers.client[0], HTTP_ANSWERS_MAX / 2);
-    assert_false(is_cut(&peers, 0));
-    assert_false(is_cut(&peers, 1));
-    /* The oldest of those that are being sent something goes, and nobody else. */
-    http_clients_answer(&peers.clients, peers.client[2], 1);
-    assert_true(is_cut(&peers, 0));
-    assert_false(is_cut(&peers, 1));
-    assert_false(is_cut(&peers, 2));
-    assert_int_equal(peers.clients.unsent, HTTP_ANSWERS_MAX / 2 + 1);
-
-    http_clients_done(&peers.clients, peers.client[1], 50);
-    assert_int_equal(peers.clients.unsent, 1);
-    /* One answer alone may be larger than the bound: pages are ours. */
-    http_clients_answer(&peers.clients, peers.client[1], (size_t)HTTP_ANSWERS_MAX * 2);
-    assert_true(is_cut(&peers, 2));
-    assert_false(is_cut(&peers, 1));
-    http_clients_drop(&peers.clients, peers.client[1]);
-    http_clients_drop(&peers.clients, peers.client[2]);
-    http_clients_drop(&peers.clients, peers.client[0]);
-    assert_int_equal(peers.clients.unsent, 0);
-    release_peers(&peers);
-}
-
-static void test_clients_full(void **state)
-{
-    (void)state;
-    static struct http_clients clients;
-    struct http_client *last = NULL;
-    for (int i = 0; i < HTTP_CONNECTIONS_MAX; i++) {
-        last = http_clients_add(&clients, -1, 0);
-        assert_non_null(last);
-    }
-    assert_null(http_clients_add(&clients, -1, 0));
-    http_clients_drop(&clients, last);
-    assert_ptr_equal(http_clients_add(&clients, -1, 0), last);
-}
-
-/* The longer wait is for a few, and for the wait alone. */
-static void test_clients_kept(void **state)
-{
-    (void)state;
-    static struct http_clients clients;
-    const int64_t request = HTTP_REQUEST_SECONDS * 1000, kept = HTTP_KEPT_SECONDS * 1000;
-    struct http_client *all[HTTP_KEPT_MAX + 1];
-    for (int i = 0; i < HTTP_KEPT_MAX; i++) {
-        all[i] = http_clients_add(&clients, -1, 0);
-        http_clients_done(&clients, all[i], 1000 + i);
-        http_clients_keep(&clients, all[i]);
-    }
-    assert_int_equal(http_clients_wait_ms(&clients, 2000), 1000 + kept - 2000);
-    /* One asks, and has as long for its answer as anybody. */
-    http_clients_ask(all[3], 5000);
-    assert_int_equal(http_clients_wait_ms(&clients, 5000), request);
-    http_clients_answer(&clients, all[3], 1);
-    http_clients_done(&clients, all[3], 6000);
-    http_clients_keep(&clients, all[3]);
-    assert_int_equal(http_clients_wait_ms(&clients, 6000), 1000 + kept - 6000);
-    /* One more than there may be: the one that waits longest has the usual time again. */
-    all[HTTP_KEPT_MAX] = http_clients_add(&clients, -1, 7000);
-    http_clients_done(&clients, all[HTTP_KEPT_MAX], 7000);
-    http_clients_keep(&clients, all[HTTP_KEPT_MAX]);
-    assert_false(all[0]->kept);
-    assert_int_equal(http_clients_wait_ms(&clients, 7000), 1000 + request - 7000);
-    http_clients_drop(&clients, all[0]);
-    assert_int_equal(http_clients_wait_ms(&clients, 7000), 1001 + kept - 7000);
-}
 
 static int page_calls;
 
@@ -289,7 +82,7 @@ static void on_closed(void *arg, uint64_t connection)
 
 static const struct http_options options = {
     .pages = pages,
-    .page_count = COUNT(pages),
+    .page_count = LEN(pages),
     .connections = &connections,
     .answered = on_answered,
     .closed = on_closed,
@@ -454,7 +247,7 @@ static void check_request(struct http *http, const struct request_case *row)
 
 static void test_requests(void **state)
 {
-    for (size_t i = 0; i < COUNT(request_cases); i++)
+    for (size_t i = 0; i < LEN(request_cases); i++)
         check_request(*state, &request_cases[i]);
 }
 
@@ -500,7 +293,7 @@ static const struct fact_case fact_cases[] = {
 
 static void test_request_facts(void **state)
 {
-    for (size_t i = 0; i < COUNT(fact_cases); i++) {
+    for (size_t i = 0; i < LEN(fact_cases); i++) {
         struct strbuf got = STRBUF_INIT;
         ask(*state, fact_cases[i].request, &got);
         if (!slice_ends(strbuf_slice(&got), slice_str(fact_cases[i].ends)))
@@ -591,33 +384,6 @@ static void test_two_servers(void **state)
     expect_said("answered 2, closed 2, ");
     close(first);
     close(second);
-}
-
-static void test_client_names(void **state)
-{
-    static const struct {
-        const char *address, *want;
-    } rows[] = {
-        {"192.0.2.7", "192.0.2.7"},
-        {"::ffff:192.0.2.7", "192.0.2.7"},
-        {"2001:db8::7", "2001:db8::7"},
-        {"::1", "::1"},
-    };
-    (void)state;
-    for (size_t i = 0; i < COUNT(rows); i++) {
-        struct http_client client = {.peer = "before"};
-        struct sockaddr_in v4 = {.sin_family = AF_INET};
-        struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-        bool six = strchr(rows[i].address, ':');
-        assert_int_equal(inet_pton(six ? AF_INET6 : AF_INET, rows[i].address,
-                                   six ? (void *)&v6.sin6_addr : (void *)&v4.sin_addr),
-                         1);
-        http_client_name(&client, six ? (struct sockaddr *)&v6 : (struct sockaddr *)&v4);
-        assert_string_equal(client.peer, rows[i].want);
-    }
-    struct http_client client = {.peer = "before"};
-    http_client_name(&client, &(struct sockaddr){.sa_family = AF_UNIX});
-    assert_string_equal(client.peer, "");
 }
 
 static void test_big_page(void **state)
@@ -770,27 +536,13 @@ static void test_free_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_address_too_long),
-        cmocka_unit_test(test_clients_deadline),
-        cmocka_unit_test(test_clients_memory),
-        cmocka_unit_test(test_clients_full),
-        cmocka_unit_test(test_clients_kept),
-        cmocka_unit_test(test_client_names),
-        http_test(test_request_facts),
-        http_test(test_head_is_told),
-        http_test(test_connections_are_told),
-        http_test(test_broken_answer_is_told),
-        http_test(test_two_servers),
-        http_test(test_requests),
-        http_test(test_keep_alive),
-        http_test(test_big_page),
-        http_test(test_client_gone),
-        http_test(test_limit_recovery),
-        http_test(test_limit_then_nobody),
-        http_test(test_peer_limit),
-        http_test(test_timeout_is_due),
-        http_test(test_port_in_use),
+        http_test(test_request_facts),        http_test(test_head_is_told),
+        http_test(test_connections_are_told), http_test(test_broken_answer_is_told),
+        http_test(test_two_servers),          http_test(test_requests),
+        http_test(test_keep_alive),           http_test(test_big_page),
+        http_test(test_client_gone),          http_test(test_limit_recovery),
+        http_test(test_limit_then_nobody),    http_test(test_peer_limit),
+        http_test(test_timeout_is_due),       http_test(test_port_in_use),
         cmocka_unit_test(test_free_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

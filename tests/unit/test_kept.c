@@ -144,6 +144,29 @@ static void test_page_comes_back(void **state)
     memory_free(memory);
 }
 
+/* Versions come and go with upgrades: what no kept series bears takes no place for good. */
+static void test_only_what_is_kept_is_remembered(void **state)
+{
+    struct metrics *m = new_metrics(10);
+    (void)state;
+    for (unsigned version = 0; version < 20; version++) {
+        char text[16];
+        struct memory *memory = memory_new();
+        snprintf(text, sizeof(text), "1.%u", version);
+        uint16_t number = metrics_label(m, LABEL_VERSION, slice_str(text));
+        if (number == DICT_OTHER)
+            fail_msg("version %s has no place", text);
+        metrics_label(m, LABEL_PROVIDER, SLICE("google"));
+        metrics_set(m, METRIC_BUILD_INFO, (struct series_key){{number}}, 1);
+        metrics_save(m, &memory->writer);
+        metrics_free(m);
+        m = new_metrics(10);
+        assert_true(metrics_load(m, &memory->reader));
+        memory_free(memory);
+    }
+    metrics_free(m);
+}
+
 /* A series keeps the number of its birth, and what comes is younger than all that was. */
 static void test_births_come_back(void **state)
 {
@@ -239,7 +262,7 @@ static void test_damage(void **state)
         {"a domain without its slot", "domains", 0, 0, 16},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct metrics *before = new_metrics(10), *after = new_metrics(10);
         struct memory *memory = memory_new();
         fill(before);
@@ -326,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_page_comes_back),        cmocka_unit_test(test_births_come_back),
+        cmocka_unit_test(test_only_what_is_kept_is_remembered),        cmocka_unit_test(test_births_come_back),
         cmocka_unit_test(test_smaller_limit),          cmocka_unit_test(test_membership_is_sticky),
         cmocka_unit_test(test_nothing_saved),          cmocka_unit_test(test_damage),
         cmocka_unit_test(test_correlation_comes_back), cmocka_unit_test(test_correlation_of_noise),

@@ -261,14 +261,14 @@ static void test_histogram(void **state)
     struct series_key key = {{numbered(m, LABEL_PROVIDER, 1)}};
     uint64_t sum = 0;
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
+    for (size_t i = 0; i < LEN(values); i++) {
         metrics_observe(m, METRIC_DELIVERY_LATENCY, key, values[i]);
         sum += values[i];
     }
     const union series_value *got = metrics_series(m, METRIC_DELIVERY_LATENCY, 0).values;
     for (unsigned b = 0; b <= buckets.count; b++) {
         uint64_t want = 0;
-        for (size_t i = 0; i < COUNT_OF(values); i++)
+        for (size_t i = 0; i < LEN(values); i++)
             want += (b == buckets.count || values[i] <= buckets.bounds[b]) &&
                     (b == 0 || values[i] > buckets.bounds[b - 1]);
         expect_int("bucket", "count", (long long)got[b].n, (long long)want);

@@ -113,7 +113,7 @@ static const struct {
 static void test_rows(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct needles needles;
         char text[1000];
         needles_of(slice_str(rows[i].pattern), &needles);
@@ -238,7 +238,7 @@ static void test_pairs(void **state)
 {
     (void)state;
     struct checker c = {.limits = pattern_limits_new()};
-    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+    for (size_t i = 0; i < LEN(pairs); i++) {
         const struct slice text = slice_str(pairs[i].text);
         unsigned before = c.found;
         check_pattern(&c, slice_str(pairs[i].pattern), &text, 1);
@@ -262,9 +262,9 @@ static void use(struct slice pattern, void *arg)
 static void test_prefixes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
+    for (size_t i = 0; i < LEN(rows); i++)
         guard_prefixes(slice_str(rows[i].pattern), use, NULL);
-    for (size_t i = 0; i < COUNT_OF(pairs); i++)
+    for (size_t i = 0; i < LEN(pairs); i++)
         guard_prefixes(slice_str(pairs[i].pattern), use, NULL);
     guard_prefixes(SLICE("a\\\0b(\0?\0:[\0]{1\0}"), use, NULL);
 }
@@ -283,11 +283,11 @@ static void test_odd_pairs(void **state)
 {
     (void)state;
     struct checker c = {.limits = pattern_limits_new()};
-    for (size_t i = 0; i < COUNT_OF(odd); i++) {
+    for (size_t i = 0; i < LEN(odd); i++) {
         const struct slice text = slice_str(odd[i].text);
         check_pattern(&c, slice_str(odd[i].pattern), &text, 1);
     }
-    assert_int_equal(c.found, COUNT_OF(odd));
+    assert_int_equal(c.found, LEN(odd));
     pattern_limits_free(c.limits);
 }
 
@@ -319,7 +319,7 @@ static void put_group(struct maker *m, unsigned depth)
     bool fixed = head == 6;
     put(m, heads[head]);
     if (fixed)
-        put(m, words[replies_random(&m->random, COUNT_OF(words))]);
+        put(m, words[replies_random(&m->random, LEN(words))]);
     for (unsigned more = 1 + replies_random(&m->random, 3); !fixed && more > 0; more--) {
         put_sequence(m, depth + 1);
         if (more > 1)
@@ -333,7 +333,7 @@ static void put_quantifier(struct maker *m)
     static const char *const all[] = {"?",    "*",     "+",    "{0}",  "{1}",   "{2}",  "{0,2}",
                                       "{1,}", "{1,3}", "??",   "*?",   "+?",    "?+",   "*+",
                                       "++",   "{0,}",  "{0}?", "{1}+", "{3,x}", "{10}", "{3"};
-    put(m, all[replies_random(&m->random, COUNT_OF(all))]);
+    put(m, all[replies_random(&m->random, LEN(all))]);
 }
 
 static void put_sequence(struct maker *m, unsigned depth)
@@ -344,15 +344,15 @@ static void put_sequence(struct maker *m, unsigned depth)
     for (unsigned more = replies_random(&m->random, 5); more > 0; more--) {
         unsigned kind = replies_random(&m->random, 10);
         if (kind == 9) {
-            put(m, edges[replies_random(&m->random, COUNT_OF(edges))]);
+            put(m, edges[replies_random(&m->random, LEN(edges))]);
             continue;
         }
         if (kind < 5)
-            put(m, words[replies_random(&m->random, COUNT_OF(words))]);
+            put(m, words[replies_random(&m->random, LEN(words))]);
         else if (kind < 7 && depth < 4)
             put_group(m, depth);
         else
-            put(m, atoms[replies_random(&m->random, COUNT_OF(atoms))]);
+            put(m, atoms[replies_random(&m->random, LEN(atoms))]);
         if (replies_random(&m->random, 3) == 0)
             put_quantifier(m);
     }
@@ -363,9 +363,9 @@ static void put_text(struct maker *m)
     static const char *const more[] = {" ", ".",  "]",     "{3,x}", "|",
                                        ")", "xx", "userr", "mai",   "ful"};
     for (unsigned n = replies_random(&m->random, 7); n > 0; n--) {
-        put(m, words[replies_random(&m->random, COUNT_OF(words))]);
+        put(m, words[replies_random(&m->random, LEN(words))]);
         if (replies_random(&m->random, 3) == 0)
-            put(m, more[replies_random(&m->random, COUNT_OF(more))]);
+            put(m, more[replies_random(&m->random, LEN(more))]);
     }
 }
 
@@ -375,17 +375,17 @@ static void test_patterns_by_chance(void **state)
     struct checker c = {.limits = pattern_limits_new()};
     struct maker pattern = {.random = 20261122}, texts[6];
     for (unsigned round = 0; round < 20000; round++) {
-        struct slice slices[COUNT_OF(texts)];
+        struct slice slices[LEN(texts)];
         pattern.len = 0;
         put_sequence(&pattern, 0);
-        for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        for (size_t i = 0; i < LEN(texts); i++) {
             texts[i].len = 0;
-            texts[i].random = UINT64_C(977) * (round * COUNT_OF(texts) + i + 1);
+            texts[i].random = UINT64_C(977) * (round * LEN(texts) + i + 1);
             replies_random(&texts[i].random, 2);
             put_text(&texts[i]);
             slices[i] = slice_of(texts[i].text, texts[i].len);
         }
-        check_pattern(&c, slice_of(pattern.text, pattern.len), slices, COUNT_OF(texts));
+        check_pattern(&c, slice_of(pattern.text, pattern.len), slices, LEN(texts));
     }
     /* Enough of them must say something. */
     assert_true(c.with_needles > 1000);

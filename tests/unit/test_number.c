@@ -52,7 +52,7 @@ static void test_rows(void **state)
     struct guard guard;
     (void)state;
     guard_open(&guard, 64);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         char roomy[64];
         expect_read(rows[i].name, "at the end", guard_put(&guard, slice_str(rows[i].text)),
                     rows[i].want, rows[i].len);
@@ -84,8 +84,32 @@ static void test_shapes(void **state)
     }
 }
 
+static void test_length(void **state)
+{
+    static const struct {
+        const char *name, *word;
+        long long want;
+    } words[] = {
+        {"none", ",1234567", 0},
+        {"one", "1 (queue", 1},
+        {"byte below", "12/45678", 2},
+        {"byte above", "123:5678", 3},
+        {"top bit", "1234\xb5\xb5\xb5\xb5", 4},
+        {"last is none", "1234567,", 7},
+        {"all", "12345678", 8},
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(words); i++)
+        expect_int(words[i].name, "length", number_length(bytes_load(words[i].word)),
+                   words[i].want);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_shapes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_length),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

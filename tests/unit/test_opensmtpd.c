@@ -60,17 +60,17 @@ static void want_of(const struct sample *sample, const char *envelope, struct sl
 static void test_the_samples_as_smtpctl_showed_them(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(samples); i++) {
+    for (size_t i = 0; i < LEN(samples); i++) {
         struct strbuf listing = STRBUF_INIT, want = STRBUF_INIT;
         char path[200], name[64];
         snprintf(path, sizeof(path), DATA "%s/smtpctl-show-queue.txt", samples[i].run);
         stage_read(path, &listing);
-        for (size_t e = 0; e < COUNT_OF(samples[i].envelopes); e++) {
+        for (size_t e = 0; e < LEN(samples[i].envelopes); e++) {
             const char *id = samples[i].envelopes[e];
             const char *files[] = {id, "message"};
             struct stage stage;
             stage_open(&stage);
-            for (size_t f = 0; f < COUNT_OF(files); f++) {
+            for (size_t f = 0; f < LEN(files); f++) {
                 snprintf(name, sizeof(name), "queue/%.2s/%.8s/%s", id, id, files[f]);
                 snprintf(path, sizeof(path), DATA "%s/spool/%s", samples[i].run, name);
                 stage_copy(&stage, path, name);
@@ -126,7 +126,7 @@ static const struct row rows[] = {
 static void test_envelopes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct stage stage;
         stage_open(&stage);
         stage_put(&stage, PLACE NAME, rows[i].envelope);

@@ -91,7 +91,7 @@ static void use_prefix(struct slice s, void *arg)
 static void test_every_prefix(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+    for (size_t i = 0; i < LEN(lines); i++) {
         struct prefix_run run = {format_set_new(1), slice_str(lines[i].program)};
         guard_prefixes(slice_str(lines[i].text), use_prefix, &run);
         format_set_free(run.set);
@@ -131,7 +131,7 @@ static void test_outcomes(void **state)
     struct format_set *set = format_set_new(1);
     struct event event;
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
+    for (size_t i = 0; i < LEN(rows); i++)
         expect_int(rows[i].name, "outcome",
                    parse(set, slice_str(rows[i].program), slice_str(rows[i].text), &event),
                    rows[i].want);
@@ -161,7 +161,7 @@ static void test_queue_ids(void **state)
     struct event event;
     char text[512];
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         snprintf(text, sizeof(text), "%s: " HEAD "dsn=2.0.0, status=sent (250 ok)", rows[i].id);
         enum outcome got = parse(set, SLICE("postfix/smtp"), slice_str(text), &event);
         bool delivery = got == OUTCOME_EVENT && event.kind == EVENT_DELIVERY;
@@ -199,7 +199,7 @@ static void test_hidden_members(void **state)
     struct event event;
     char text[512];
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         snprintf(text, sizeof(text),
                  "1A2B3C4D5: to=<a@b.example>, relay=%s, delay=1, delays=1/0/0/0, "
                  "dsn=4.0.0, status=deferred (%s)",
@@ -242,7 +242,7 @@ static void test_delays(void **state)
     struct event event;
     char text[512];
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         snprintf(text, sizeof(text),
                  "1A2B3C4D5: to=<a@b.example>, relay=none, %s, dsn=2.0.0, status=sent (x)",
                  rows[i].fields);

@@ -1,8 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,9 +7,8 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/config/postfix_cf.h"
 
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define DATA       "tests/data/postfix-config/"
-#define SMTP_LINE  "smtp unix - - n - - smtp\n"
+#define DATA      "tests/data/postfix-config/"
+#define SMTP_LINE "smtp unix - - n - - smtp\n"
 
 static const struct postfix_service *find(const struct postfix_cf *cf, const char *name)
 {
@@ -21,12 +16,6 @@ static const struct postfix_service *find(const struct postfix_cf *cf, const cha
         if (strcmp(cf->services[i].syslog_name, name) == 0)
             return &cf->services[i];
     return NULL;
-}
-
-static void expect_text(const char *name, const char *got, const char *want)
-{
-    if (strcmp(got, want) != 0)
-        fail_msg("%s: got \"%s\", want \"%s\"", name, got, want);
 }
 
 static void expect_service(const struct postfix_cf *cf, const char *name, const char *bind4,
@@ -104,56 +93,24 @@ static void counts_each_name_once(void **state)
     postfix_cf_release(&cf);
 }
 
-struct place {
-    char top[200];
-};
-
-static void place_init(struct place *place)
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(place->top, sizeof(place->top), "%.150s/mailvane-postfix-XXXXXX",
-             base ? base : "/tmp");
-    assert_non_null(mkdtemp(place->top));
-}
-
 static const char *const files[] = {"main.cf", "master.cf"};
-
-static void write_file(const char *dir, const char *file, const char *text)
-{
-    char path[300];
-    snprintf(path, sizeof(path), "%s/%s", dir, file);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
 
 static void write_dir(const char *dir, const char *main_cf, const char *master_cf)
 {
     mkdir(dir, 0700);
-    write_file(dir, files[0], main_cf);
-    write_file(dir, files[1], master_cf);
-}
-
-static void remove_dir(const char *dir)
-{
-    char path[300];
-    for (size_t i = 0; i < LEN(files); i++) {
-        snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
-        unlink(path);
-    }
-    rmdir(dir);
+    scratch_write(dir, files[0], main_cf);
+    scratch_write(dir, files[1], master_cf);
 }
 
 /* Reads one directory of these two files. */
 static int read_texts(struct postfix_cf *cf, const char *main_cf, const char *master_cf,
                       struct error *err)
 {
-    struct place place;
-    place_init(&place);
-    write_dir(place.top, main_cf, master_cf);
-    int result = postfix_cf_read(cf, place.top, err);
-    remove_dir(place.top);
+    char top[SCRATCH_MAX];
+    scratch_make(top);
+    write_dir(top, main_cf, master_cf);
+    int result = postfix_cf_read(cf, top, err);
+    scratch_remove(top);
     return result;
 }
 
@@ -376,34 +333,32 @@ static void never_guesses(void **state)
 static void follows_instances(void **state)
 {
     (void)state;
-    struct place place;
+    char top[SCRATCH_MAX];
     char a[256], b[256], main_cf[1024];
     struct postfix_cf cf = {0};
-    place_init(&place);
-    snprintf(a, sizeof(a), "%s/a", place.top);
-    snprintf(b, sizeof(b), "%s/b", place.top);
+    scratch_make(top);
+    snprintf(a, sizeof(a), "%s/a", top);
+    snprintf(b, sizeof(b), "%s/b", top);
     snprintf(main_cf, sizeof(main_cf),
-             "top = %s\nmulti_instance_directories = ${top}/a/,\n $top/b\n", place.top);
-    write_dir(place.top, main_cf, SMTP_LINE);
+             "top = %s\nmulti_instance_directories = ${top}/a/,\n $top/b\n", top);
+    write_dir(top, main_cf, SMTP_LINE);
     write_dir(a, "multi_instance_name = mta-a\nsmtp_bind_address = 192.0.2.1\n", SMTP_LINE);
     /* It names its manager and itself: that ends. */
     snprintf(main_cf, sizeof(main_cf),
              "multi_instance_name = mta-b\nsmtp_bind_address = 192.0.2.2\n"
              "multi_instance_directories = %s %s\n",
-             place.top, b);
+             top, b);
     write_dir(b, main_cf, SMTP_LINE);
-    read_ok(&cf, place.top);
+    read_ok(&cf, top);
     expect_count("directories", cf.dir_count, 3);
-    expect_text("first", cf.dirs[0], place.top);
+    expect_text("first", cf.dirs[0], top);
     expect_text("second", cf.dirs[1], a);
     expect_text("third", cf.dirs[2], b);
     expect_service(&cf, "postfix", "", "");
     expect_service(&cf, "mta-a", "192.0.2.1", "");
     expect_service(&cf, "mta-b", "192.0.2.2", "");
     postfix_cf_release(&cf);
-    remove_dir(a);
-    remove_dir(b);
-    remove_dir(place.top);
+    scratch_remove(top);
 }
 
 static void expect_error(const char *name, const char *main_cf, const char *master_cf,
@@ -453,24 +408,24 @@ static void names_what_is_wrong(void **state)
 static void names_missing_files(void **state)
 {
     (void)state;
-    struct place place;
+    char top[SCRATCH_MAX];
     struct error err = {.text = ""};
     char want[512];
-    place_init(&place);
+    scratch_make(top);
     for (size_t i = 0; i < LEN(files); i++) {
         struct postfix_cf cf = {0};
-        assert_int_equal(postfix_cf_read(&cf, place.top, &err), -1);
-        snprintf(want, sizeof(want), "%s/%s: cannot be opened: No such file or directory",
-                 place.top, files[i]);
+        assert_int_equal(postfix_cf_read(&cf, top, &err), -1);
+        snprintf(want, sizeof(want), "%s/%s: cannot be opened: No such file or directory", top,
+                 files[i]);
         expect_text(files[i], err.text, want);
         postfix_cf_release(&cf);
-        write_file(place.top, files[i], "");
+        scratch_write(top, files[i], "");
     }
     struct postfix_cf cf = {0};
-    read_ok(&cf, place.top);
+    read_ok(&cf, top);
     expect_count("nothing in them", cf.count, 0);
     postfix_cf_release(&cf);
-    remove_dir(place.top);
+    scratch_remove(top);
 }
 
 int main(void)

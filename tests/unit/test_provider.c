@@ -1,8 +1,4 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,8 +8,7 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/classify/provider.h"
 
-#define SEED       42
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
+#define SEED 42
 
 struct lookup {
     const char *name; /* of the case */
@@ -374,21 +369,14 @@ static void test_prefixes(void **state)
     munmap(map, 2 * page);
 }
 
-static char *make_dir(char buf[256])
-{
-    const char *base = getenv("TMPDIR");
-    snprintf(buf, 256, "%s/provider.XXXXXX", base ? base : "/tmp");
-    assert_non_null(mkdtemp(buf));
-    return buf;
-}
-
 static void test_files(void **state)
 {
     (void)state;
-    char dir[256], path[300], want[512];
+    char dir[SCRATCH_MAX], path[300], want[512];
     struct error err;
     struct providers *providers = providers_new(SEED);
-    snprintf(path, sizeof(path), "%s/p.tsv", make_dir(dir));
+    scratch_make(dir);
+    snprintf(path, sizeof(path), "%s/p.tsv", dir);
 
     assert_int_equal(providers_load(providers, path, &err), -1);
     snprintf(want, sizeof(want), "%s: cannot open it: No such file or directory", path);
@@ -414,8 +402,7 @@ static void test_files(void **state)
     assert_string_equal(err.text, want);
 
     close(fd);
-    unlink(path);
-    rmdir(dir);
+    scratch_remove(dir);
     providers_free(providers);
 }
 

@@ -48,7 +48,7 @@ static const struct row rows[] = {
 static void test_reasons(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         const struct row *r = &rows[i];
         struct delivery d;
         char dsn[DSN_TEXT_SIZE];

@@ -195,7 +195,7 @@ static void test_other_kinds(void **state)
                  .provider = SLICE_INIT("google")}},
         {.kind = EVENT_TLS, .tls = {.trust = TRUST_ANONYMOUS, .protocol = SLICE_INIT("TLSv1.2")}},
     };
-    for (size_t i = 0; i < COUNT_OF(events); i++)
+    for (size_t i = 0; i < LEN(events); i++)
         record_event(b.recorder, &events[i]);
     assert_int_equal(VALUE(&b, METRIC_ADDRESS_PROBES, "deliverable"), 1);
     assert_int_equal(VALUE(&b, METRIC_MESSAGES_RECEIVED, ""), 1);

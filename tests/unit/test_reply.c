@@ -7,7 +7,7 @@
 #include "mailvane/classify/reply.h"
 
 /* Reads a reply of which the log says nothing more; the text is what is compared. */
-static void expect_text(const char *name, struct slice raw, struct slice want)
+static void expect_reply(const char *name, struct slice raw, struct slice want)
 {
     struct reply reply;
     reply_read(&reply, raw, 0, (struct dsn){0});
@@ -117,7 +117,7 @@ static const struct {
 static void test_codes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+    for (size_t i = 0; i < LEN(codes); i++) {
         struct reply reply;
         reply_read(&reply, slice_str(codes[i].raw), (uint16_t)codes[i].code, codes[i].dsn);
         expect_int(codes[i].name, "code", reply.code, codes[i].want_code);
@@ -135,7 +135,7 @@ struct text_row {
 static void expect_texts(const struct text_row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        expect_text(rows[i].name, slice_str(rows[i].raw), slice_str(rows[i].want));
+        expect_reply(rows[i].name, slice_str(rows[i].raw), slice_str(rows[i].want));
 }
 
 /* As a person pastes a reply: its lines on lines. */
@@ -147,7 +147,7 @@ static void test_lines_on_lines(void **state)
         {"CR LF", "550-5.1.1 one\r\n550 5.1.1 two\r\n", "one two"},
         {"a tab", "550-one\t550 two", "one two"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 /* Hosts that our own MTA could not talk to are one; those that a server names are not. */
@@ -178,7 +178,7 @@ static void test_own_hosts(void **state)
         {"a list's name", "554 blocked using zen.example.org[192.0.2.1]",
          "blocked using zen.example.org[#]"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 static void test_spans_of_time(void **state)
@@ -193,7 +193,7 @@ static void test_spans_of_time(void **state)
         {"a sign between", "450 wait 79, seconds", "wait 79, seconds"},
         {"the code again", "451 wait 451 seconds", "wait seconds"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 /* --- what is quoted ---------------------------------------------------------- */
@@ -253,7 +253,7 @@ static const struct {
 static void test_quoted(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(quoted); i++) {
+    for (size_t i = 0; i < LEN(quoted); i++) {
         struct reply reply;
         reply_read(&reply, slice_str(quoted[i].raw), 0, (struct dsn){0});
         expect_int(quoted[i].name, "code", reply.code, quoted[i].want_code);
@@ -288,7 +288,7 @@ static void test_addresses_and_numbers(void **state)
         {"id of Exchange", "08DCF8E1A2B3C4D5]", "#]"},
         {"id without a digit", "ABCDEF: gone", "abcdef: gone"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 /* Parts of an IPv6 address may be short, as most that are written down have some. */
@@ -300,7 +300,7 @@ static void test_ipv6(void **state)
         {"a gap", "client [2001:db8::25] blocked", "client [#] blocked"},
         {"a gap and long groups", "client [2001:db8::a51f:8a2e] blocked", "client [#] blocked"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 static void test_kept(void **state)
@@ -330,7 +330,7 @@ static void test_kept(void **state)
         {"key of a list", "0123456789abcdef.zen.dq.spamhaus.net", "#.zen.dq.spamhaus.net"},
         {"address of a page", "https://www.example.org/faq", "https://www.example.org/faq"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 static void test_letters_and_blanks(void **state)
@@ -369,9 +369,9 @@ static void test_letters_and_blanks(void **state)
          "a \xc3 b"},
         {"overlong", "\xc0\xaf A", "\xc0\xaf a"},
     };
-    expect_texts(rows, COUNT_OF(rows));
-    expect_text("NUL bytes", SLICE("a\0\0b 550\0"), SLICE("a b 550"));
-    expect_text("no slice", SLICE_NONE, SLICE(""));
+    expect_texts(rows, LEN(rows));
+    expect_reply("NUL bytes", SLICE("a\0\0b 550\0"), SLICE("a b 550"));
+    expect_reply("no slice", SLICE_NONE, SLICE(""));
 }
 
 /* Where the line that repeats the code begins with more than one blank, as Google's do. */
@@ -384,7 +384,7 @@ static void test_blanks_behind_codes(void **state)
          "one two three"},
         {"two blanks in the second line", "550-5.1.1 550-5.1.1  two", "two"},
     };
-    expect_texts(rows, COUNT_OF(rows));
+    expect_texts(rows, LEN(rows));
 }
 
 /* --- length ------------------------------------------------------------------ */
@@ -441,7 +441,7 @@ static void test_cut_within_an_address(void **state)
     (void)state;
     static const char *const values[] = {"somebody.with.a.name@example.org",
                                          "0123456789abcdef0123456789"};
-    for (size_t i = 0; i < COUNT_OF(values); i++) {
+    for (size_t i = 0; i < LEN(values); i++) {
         struct strbuf raw = STRBUF_INIT;
         struct reply reply;
         repeat(&raw, "x", REPLY_TEXT_MAX - 12);
@@ -480,10 +480,10 @@ static const char *const frames[] = {
 static void test_what_differs_is_not_seen(void **state)
 {
     (void)state;
-    for (size_t frame = 0; frame < COUNT_OF(frames); frame++) {
-        for (size_t kind = 0; kind < COUNT_OF(values); kind++) {
+    for (size_t frame = 0; frame < LEN(frames); frame++) {
+        for (size_t kind = 0; kind < LEN(values); kind++) {
             struct reply first, other;
-            for (size_t i = 0; i < COUNT_OF(values[kind]); i++) {
+            for (size_t i = 0; i < LEN(values[kind]); i++) {
                 struct strbuf raw = STRBUF_INIT;
                 const char *cut = strstr(frames[frame], "%s");
                 strbuf_add(&raw, frames[frame], (size_t)(cut - frames[frame]));
@@ -541,7 +541,7 @@ static const char *const nasty[] = {
 static void test_prefixes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(nasty); i++)
+    for (size_t i = 0; i < LEN(nasty); i++)
         guard_prefixes(slice_str(nasty[i]), check_promises, NULL);
     static const char bytes[] = "550 a\0b\0\0c\x1b[2J\x9b"
                                 "31m u@x\0y 12\0003";

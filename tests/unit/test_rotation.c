@@ -16,6 +16,8 @@ static const struct name_row name_rows[] = {
     {"mail.log", "mail.log-2024-01-31T10:00", true, true},
     {"mail.log", "mail-20240131.log", true, true},
     {"mail.log", "mail.1.log", true, true},
+    {"mail.log", "mail-2.log", false, false},
+    {"mail.log", "mail-2024.log.gz", false, false},
     {"mail.log", "mail.log.old", true, true},
     {"mainlog", "mainlog.01", true, true},
     {"mail.log", "mail.log", false, false},

@@ -56,7 +56,7 @@ static void test_rows(void **state)
     struct rule_row row;
     struct error err;
     row_file_init(&file, "m", slice_of(good, sizeof(good) - 1));
-    for (size_t i = 0; i < COUNT_OF(good_rows); i++) {
+    for (size_t i = 0; i < LEN(good_rows); i++) {
         const struct want_row *want = &good_rows[i];
         expect_int("row", "result", rule_file_next(&file, &row, &err), RULE_FILE_ROW);
         expect_int("row", "line", row.line, want->line);
@@ -76,8 +76,8 @@ static void test_rules_of_rows(void **state)
     struct error err;
     struct rules *rules = rules_new("m", slice_of(good, sizeof(good) - 1), true, &err);
     assert_non_null(rules);
-    assert_int_equal(rules_count(rules), COUNT_OF(good_rows));
-    for (uint32_t i = 0; i < COUNT_OF(good_rows); i++) {
+    assert_int_equal(rules_count(rules), LEN(good_rows));
+    for (uint32_t i = 0; i < LEN(good_rows); i++) {
         expect_int("rule", "line", rules_info(rules, i).line, good_rows[i].line);
         expect_int("rule", "cause", rules_cause(rules, i), good_rows[i].cause);
         expect_slice("rule", "list", rules_list(rules, i), slice_str(good_rows[i].list));
@@ -91,7 +91,7 @@ static void test_empty_files(void **state)
     (void)state;
     static const char *const texts[] = {"", "\n", "\r\n", "\xef\xbb\xbf", "# only this", " \t"};
     struct error err;
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    for (size_t i = 0; i < LEN(texts); i++) {
         struct rules *rules = rules_new("m", slice_str(texts[i]), true, &err);
         assert_non_null(rules);
         expect_int("empty", "rules", rules_count(rules), 0);
@@ -122,7 +122,7 @@ static void test_values(void **state)
         "policy ///",
         "policy /a/b/",
     };
-    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    for (size_t i = 0; i < LEN(texts); i++) {
         struct error err = {.text = ""};
         struct rules *rules = rules_new("m", slice_str(texts[i]), true, &err);
         if (!rules)
@@ -216,7 +216,7 @@ static const struct {
 static void test_mistakes(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(mistakes); i++) {
+    for (size_t i = 0; i < LEN(mistakes); i++) {
         struct error err = {.text = ""};
         struct rules *rules = rules_new("m", slice_str(mistakes[i].text), true, &err);
         if (rules)
@@ -267,7 +267,7 @@ static const struct {
 static void test_refused_patterns(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+    for (size_t i = 0; i < LEN(refused); i++) {
         struct error err = {.text = ""};
         char head[64];
         struct rules *rules = rules_new("m", slice_str(refused[i].text), true, &err);
@@ -339,7 +339,7 @@ static void test_prefixes(void **state)
 {
     (void)state;
     guard_prefixes(slice_of(good, sizeof(good) - 1), read_all, NULL);
-    for (size_t i = 0; i < COUNT_OF(mistakes); i++)
+    for (size_t i = 0; i < LEN(mistakes); i++)
         guard_prefixes(slice_str(mistakes[i].text), read_all, NULL);
     guard_prefixes(SLICE("policy code=5\0,dsn=\0 /x\0(?<\0/"), read_all, NULL);
 }

@@ -44,7 +44,7 @@ static void test_first_wins(void **state)
         {"in the last bytes", "0123456789abcdef[", 16},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         const char *text = rows[i].text, *end = text + strlen(text);
         expect_int(rows[i].name, "place", scan_to3(text, end, ':', ',', '[') - text,
                    (long long)rows[i].want);

@@ -1,16 +1,11 @@
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "scratch.h"
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "mailvane/config/sending_ip.h"
 
-#define LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define SEED       42
+#define SEED 42
 
 static void expect_ip(const struct sending_ips *ips, const char *name, const char *syslog_name,
                       bool ipv6, const char *want)
@@ -184,16 +179,6 @@ static void holds_many(void **state)
     sending_ips_free(ips);
 }
 
-static void write_file(const char *dir, const char *file, const char *text)
-{
-    char path[300];
-    snprintf(path, sizeof(path), "%s/%s", dir, file);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
 static void remove_file(const char *dir, const char *file)
 {
     char path[300];
@@ -206,22 +191,20 @@ static void rereads_and_keeps(void **state)
     (void)state;
     struct error err = {.text = ""};
     struct sending_ips *ips = sending_ips_new(SEED);
-    const char *base = getenv("TMPDIR");
-    char dir[200], with[300], without[320];
-    snprintf(dir, sizeof(dir), "%.150s/mailvane-sending-XXXXXX", base ? base : "/tmp");
-    assert_non_null(mkdtemp(dir));
+    char dir[SCRATCH_MAX], with[300], without[320];
+    scratch_make(dir);
     snprintf(with, sizeof(with), "sending_ips: {postfix: [%s]}\n", dir);
     snprintf(without, sizeof(without), "sending_ips: {default: 192.0.2.9, postfix: [%s]}\n", dir);
-    write_file(dir, "main.cf", "smtp_bind_address = 192.0.2.1\n");
-    write_file(dir, "master.cf", "smtp unix - - n - - smtp\n");
+    scratch_write(dir, "main.cf", "smtp_bind_address = 192.0.2.1\n");
+    scratch_write(dir, "master.cf", "smtp unix - - n - - smtp\n");
     rebuild_ok(ips, with);
     expect_ip(ips, "first", "postfix", false, "192.0.2.1");
-    write_file(dir, "main.cf", "smtp_bind_address = 192.0.2.2\n");
+    scratch_write(dir, "main.cf", "smtp_bind_address = 192.0.2.2\n");
     expect_ip(ips, "not yet read", "postfix", false, "192.0.2.1");
-    write_file(dir, "main.cf", "inet_interfaces = all\n");
+    scratch_write(dir, "main.cf", "inet_interfaces = all\n");
     rebuild_ok(ips, with);
     assert_false(sending_ips_differ(ips)); /* services, but none with an address */
-    write_file(dir, "main.cf", "smtp_bind_address = 192.0.2.2\n");
+    scratch_write(dir, "main.cf", "smtp_bind_address = 192.0.2.2\n");
     rebuild_ok(ips, with);
     assert_true(sending_ips_differ(ips));
     expect_ip(ips, "read again", "postfix", false, "192.0.2.2");
@@ -233,8 +216,7 @@ static void rereads_and_keeps(void **state)
     expect_ip(ips, "the default is not half taken over", "nobody", false, "");
     assert_int_equal(sending_ips_postfix(ips)->dir_count, 1);
     assert_string_equal(sending_ips_postfix(ips)->dirs[0], dir);
-    remove_file(dir, "main.cf");
-    rmdir(dir);
+    scratch_remove(dir);
     sending_ips_free(ips);
 }
 

@@ -78,7 +78,7 @@ static void make_old(const struct stage *stage, const char *name)
 static void test_control_files(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct stage stage;
         stage_open(&stage);
         stage_put(&stage, NAME, rows[i].control);
@@ -117,7 +117,7 @@ static void test_kinds_of_files(void **state)
         {"qf", ""},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+    for (size_t i = 0; i < LEN(kinds); i++) {
         struct stage stage;
         stage_open(&stage);
         stage_put(&stage, kinds[i].name, SMALL);
@@ -144,7 +144,7 @@ static void test_where_the_data_file_is(void **state)
         {"quarantined", "hfA", "dfA", SLICE_INIT("V8\nT1\nS<>\n.\n")},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(places); i++) {
+    for (size_t i = 0; i < LEN(places); i++) {
         struct stage stage;
         char want[64];
         stage_open(&stage);

@@ -66,7 +66,7 @@ static void test_the_snapshot_in_pieces(void **state)
     read_file(SNAPSHOT "showq.raw.bin", &bytes);
     read_file(SNAPSHOT "showq.tsv", &want);
     strbuf_add_str(&want, "end\n");
-    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+    for (size_t i = 0; i < LEN(steps); i++) {
         struct strbuf got = STRBUF_INIT;
         expect_int("snapshot", "last token", run(strbuf_slice(&bytes), steps[i], &got), SHOWQ_END);
         assert_string_equal(got.buf, want.buf);
@@ -137,7 +137,7 @@ static const struct row rows[] = {
 static void test_small_lists(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         for (size_t step = 1; step <= rows[i].bytes.len; step++) {
             struct strbuf got = STRBUF_INIT;
             expect_int(rows[i].name, "last token", run(rows[i].bytes, step, &got), rows[i].last);
@@ -175,7 +175,7 @@ static void test_bands(void **state)
                 {599, "600"},     {600, "1200"},   {38399, "38400"},   {38400, "76800"},
                 {76799, "76800"}, {76800, "+Inf"}, {INT64_MAX, "+Inf"}};
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(ages); i++)
+    for (size_t i = 0; i < LEN(ages); i++)
         expect_slice("age", ages[i].band, slice_str(queue_band_words[queue_band(ages[i].age)]),
                      slice_str(ages[i].band));
 }

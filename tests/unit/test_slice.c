@@ -28,7 +28,7 @@ static void test_compare(void **state)
     (void)state;
     guard_open(&one, 64);
     guard_open(&two, 64);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct slice a = guard_put(&one, slice_str(rows[i].a));
         struct slice b = guard_put(&two, slice_str(rows[i].b));
         expect_int(rows[i].name, "eq", slice_eq(a, b), rows[i].eq);
@@ -68,7 +68,7 @@ static void test_find(void **state)
         {"empty", "", ',', 0, 0},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct slice s = slice_str(rows[i].text);
         expect_int(rows[i].name, "first", (long long)slice_find(s, rows[i].byte),
                    (long long)rows[i].first);
@@ -90,7 +90,7 @@ static void test_cut(void **state)
         {"at the front", "=b", "", "b"},    {"empty", "", "", ""},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct slice rest = slice_str(rows[i].text);
         struct slice head = slice_cut(&rest, '=');
         expect_slice(rows[i].name, "head", head, slice_str(rows[i].head));
@@ -125,7 +125,7 @@ static void test_trim(void **state)
         {"no-break space stays", "\xc2\xa0", "\xc2\xa0"},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++)
+    for (size_t i = 0; i < LEN(rows); i++)
         expect_slice(rows[i].name, "trimmed", slice_trim(slice_str(rows[i].text)),
                      slice_str(rows[i].want));
 }

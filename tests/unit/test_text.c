@@ -46,7 +46,7 @@ static void test_escaping(void **state)
         {"tab stays", SLICE_INIT("a\tb"), "a\tb"},
     };
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         struct metrics *m = new_metrics();
         struct strbuf page = STRBUF_INIT;
         char want[256];
@@ -114,7 +114,7 @@ static void test_histogram(void **state)
         "mailvane_message_size_bytes_sum 0",
         "mailvane_message_size_bytes_count 0",
     };
-    for (size_t i = 0; i < COUNT_OF(lines); i++)
+    for (size_t i = 0; i < LEN(lines); i++)
         expect_line("histogram", &page, lines[i]);
     strbuf_release(&page);
     metrics_free(m);

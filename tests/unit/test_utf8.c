@@ -35,7 +35,7 @@ static void test_table(void **state)
     struct guard guard;
     (void)state;
     guard_open(&guard, 16);
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    for (size_t i = 0; i < LEN(rows); i++) {
         size_t got = utf8_sequence(guard_put(&guard, rows[i].bytes));
         expect_int(rows[i].name, "length", (long long)got, (long long)rows[i].want);
     }

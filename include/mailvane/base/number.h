@@ -17,6 +17,9 @@ extern const uint32_t number_unit[NUMBER_PLACES_MAX + 1];
 /* number_read byte by byte: any length within the limits. */
 const char *number_read_slowly(const char *from, const char *end, uint64_t *out);
 
+/* Whether the first digit is the lowest byte of a word: what reads words asks first. */
+#define NUMBER_BY_WORD (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
 #define NUMBER_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* The upper bit of each byte that is no ASCII digit. */
@@ -24,6 +27,13 @@ static inline uint64_t number_not_digits(uint64_t word)
 {
     uint64_t value = word ^ NUMBER_EACH('0');
     return (((value & NUMBER_EACH(0x7f)) + NUMBER_EACH(0x7f - 9)) | value) & NUMBER_EACH(0x80);
+}
+
+/* How many digits a word begins with. */
+static inline unsigned number_length(uint64_t word)
+{
+    uint64_t stops = number_not_digits(word);
+    return stops ? (unsigned)__builtin_ctzll(stops) / 8 : 8;
 }
 
 /* Eight ASCII digits, the first one in the lowest byte: pairs, then fours, then all. */
@@ -43,7 +53,7 @@ static inline uint64_t number_eight_digits(uint64_t word)
  */
 static inline const char *number_read(const char *from, const char *end, uint64_t *out)
 {
-    if (end - from < 8 || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__)
+    if (end - from < 8 || !NUMBER_BY_WORD)
         return number_read_slowly(from, end, out);
     uint64_t word = bytes_load(from);
     uint64_t stops = number_not_digits(word);

@@ -46,6 +46,22 @@ static inline unsigned scan_hits(const char *p, __m128i a, __m128i b, __m128i c)
 }
 #endif
 
+/* A bit for each of SCAN_WIDE bytes from p on that is `a`. */
+#define SCAN_WIDE 64
+static inline uint64_t scan_wide(const char *p, char a)
+{
+    uint64_t hits = 0;
+#ifdef __SSE2__
+    const __m128i want = _mm_set1_epi8(a);
+    for (unsigned i = 0; i < SCAN_WIDE; i += 16)
+        hits |= (uint64_t)scan_hits(p + i, want, want, want) << i;
+#else
+    for (unsigned i = 0; i < SCAN_WIDE; i++)
+        hits |= (uint64_t)(p[i] == a) << i;
+#endif
+    return hits;
+}
+
 /* Which of eight words is the first that equals `want`; 8 where none does. */
 static inline unsigned scan_eight(const uint32_t words[8], uint32_t want)
 {

@@ -77,9 +77,10 @@ struct http_options {
  * IPv6), ":port" (every address, IPv6 and IPv4), "[::1]:port", "[::]:port" (IPv6
  * only); port 0 takes a free one.
  */
-int http_check_address(const char *listen, struct error *err); /* how it is written, only */
 struct http *http_new(const char *listen, const struct http_options *options, struct error *err);
 void http_free(struct http *http);
+/* Whether such an address is written well; it may still not be free. -1 with a sentence. */
+int http_check_address(const char *listen, struct error *err);
 
 /*
  * For the loop: when it is readable, or http_timeout_ms has passed, call http_run.

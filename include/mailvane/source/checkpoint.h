@@ -18,7 +18,7 @@
  * One process has a state file at a time; FILE.lock says so. A state file that is damaged is
  * moved aside as FILE.corrupt-TIME, never deleted. A file of a newer version is left alone, and
  * so is what is no state file: FILE.lock tells that a damaged one was.
- * The file can be read by its owner only: it holds recipient domains and hashes of addresses.
+ * A file that is made can be read by its owner only, one that is there keeps its rights: it holds recipient domains and hashes of addresses.
  */
 #ifndef MAILVANE_SOURCE_CHECKPOINT_H
 #define MAILVANE_SOURCE_CHECKPOINT_H
@@ -43,8 +43,17 @@ struct checkpoint *checkpoint_open(const char *path, const struct logger *log, s
 /* Ends a save that was begun and not committed as if it had not been. */
 void checkpoint_close(struct checkpoint *c);
 
-/* Could it be opened, as far as its first bytes tell? -1 with a sentence. Changes nothing. */
+/*
+ * Could it be opened, as far as its rights and first bytes tell (not what a write-ahead log
+ * still holds)? -1 with a sentence. Changes nothing.
+ */
 int checkpoint_inspect(const char *path, struct error *err);
+
+/*
+ * The same file with its directory's links followed: SQLite is to follow none, so that nobody
+ * who may write beside the file can lead it elsewhere, but /var may be one. To be freed.
+ */
+char *checkpoint_without_links(const char *path);
 
 /* Of all hashes that are kept in the file: drawn once, when it was made. */
 uint64_t checkpoint_seed(const struct checkpoint *c);
