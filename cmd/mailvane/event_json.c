@@ -94,6 +94,9 @@ static void put_members(struct js *object, const struct event *event, bool with_
     case EVENT_POSTSCREEN:
         set_word(object, "action", screening_words[event->screening]);
         break;
+    case EVENT_CHANGE:
+        set_word(object, "change", change_words[event->change]);
+        break;
     case EVENT_REJECTION:
         set_word(object, "phase", phase_words[event->rejection.phase]);
         put_code(object, event->rejection.code);

@@ -48,6 +48,12 @@ const char *const screening_words[SCREENING_COUNT] = {
 };
 #undef SCREENING
 
+#define CHANGE(constant, text) [constant] = text,
+const char *const change_words[CHANGE_COUNT] = {
+#include "mailvane/tables/event_words.def"
+};
+#undef CHANGE
+
 #define OUTCOME(constant, text) [constant] = text,
 const char *const outcome_words[OUTCOME_COUNT] = {
 #include "mailvane/tables/event_words.def"

@@ -38,7 +38,7 @@ static const struct {
     {SLICE_INIT("defer"), POSTFIX_OTHER},
     {SLICE_INIT("dnsblog"), POSTFIX_OTHER},
     {SLICE_INIT("flush"), POSTFIX_OTHER},
-    {SLICE_INIT("master"), POSTFIX_OTHER},
+    {SLICE_INIT("master"), POSTFIX_MASTER},
     {SLICE_INIT("nbdb_reindexd"), POSTFIX_OTHER},
     {SLICE_INIT("postalias"), POSTFIX_OTHER},
     {SLICE_INIT("postcat"), POSTFIX_OTHER},
@@ -359,11 +359,33 @@ static enum outcome parse_message_line(struct postfix *p, enum postfix_service s
         return parse_pickup(p, text, out);
     case POSTFIX_POSTSCREEN:
     case POSTFIX_TLSPROXY:
+    case POSTFIX_MASTER:
     case POSTFIX_OTHER:
         return OUTCOME_QUIET;
     default:
         return result ? postfix_delivery(p, service, env, text, out) : quiet_or_unknown(text);
     }
+}
+
+/* "daemon started -- version 3.7.11, configuration /etc/postfix": master(8) does the deed. */
+static enum outcome parse_master(struct slice text, struct event *out)
+{
+    static const struct {
+        struct slice text;
+        enum change change;
+    } rows[] = {
+        {SLICE_INIT("daemon started -- "), CHANGE_MTA_START},
+        {SLICE_INIT("reload -- "), CHANGE_MTA_RELOAD},
+        {SLICE_INIT("reload configuration "), CHANGE_MTA_RELOAD}, /* before 2.6 */
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (!slice_starts(text, rows[i].text))
+            continue;
+        out->kind = EVENT_CHANGE;
+        out->change = rows[i].change;
+        return OUTCOME_EVENT;
+    }
+    return OUTCOME_QUIET;
 }
 
 /* Lines about a connection or about the daemon itself. */
@@ -377,6 +399,8 @@ static enum outcome parse_session_line(enum postfix_service service, struct slic
         return postfix_smtpd(text, out);
     case POSTFIX_POSTSCREEN:
         return postfix_postscreen(text, out);
+    case POSTFIX_MASTER:
+        return parse_master(text, out);
     case POSTFIX_OTHER:
         return OUTCOME_QUIET;
     default:

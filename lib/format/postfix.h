@@ -33,6 +33,7 @@ enum postfix_service {
     POSTFIX_CLEANUP,
     POSTFIX_PICKUP,
     POSTFIX_TLSPROXY,
+    POSTFIX_MASTER,
     POSTFIX_OTHER,
 };
 

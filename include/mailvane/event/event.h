@@ -68,6 +68,13 @@ enum screening {
 };
 #undef SCREENING
 
+#define CHANGE(constant, text) constant,
+enum change {
+#include "mailvane/tables/event_words.def"
+    CHANGE_COUNT
+};
+#undef CHANGE
+
 #define OUTCOME(constant, text) constant,
 enum outcome {
 #include "mailvane/tables/event_words.def"
@@ -91,6 +98,7 @@ extern const char *const stage_words[DELAY_STAGES];
 extern const char *const trust_words[TRUST_COUNT];
 extern const char *const session_words[SESSION_COUNT];
 extern const char *const screening_words[SCREENING_COUNT];
+extern const char *const change_words[CHANGE_COUNT];
 extern const char *const outcome_words[OUTCOME_COUNT];
 
 /* EVENT_DELIVERY and EVENT_PROBE: one recipient, one attempt. */
@@ -163,6 +171,7 @@ struct event {
         } active;                 /* EVENT_ACTIVE */
         enum session session;     /* EVENT_SMTPD */
         enum screening screening; /* EVENT_POSTSCREEN */
+        enum change change;       /* EVENT_CHANGE */
         struct {
             enum phase phase;
             uint16_t code;
