@@ -150,6 +150,27 @@ static void watch_postfix(struct agent *agent)
     }
 }
 
+static void note_configuration(struct agent *agent, int64_t time)
+{
+    record_change(agent->pipeline.recorder, CHANGE_MTA_CONFIGURATION, time);
+}
+
+/* What changed while nobody watched: the inode's time is moved by mv and by cp -p, too. */
+static void note_configuration_found(struct agent *agent)
+{
+    static const char *const files[] = {"main.cf", "master.cf"};
+    const struct postfix_cf *cf = sending_ips_postfix(agent->pipeline.sending_ips);
+    struct stat st;
+    char path[PATH_MAX];
+    for (size_t i = 0; i < cf->dir_count; i++) {
+        for (size_t f = 0; f < sizeof(files) / sizeof(files[0]); f++) {
+            int len = snprintf(path, sizeof(path), "%s/%s", cf->dirs[i], files[f]);
+            if (len > 0 && (size_t)len < sizeof(path) && stat(path, &st) == 0)
+                note_configuration(agent, st.st_ctim.tv_sec);
+        }
+    }
+}
+
 static void read_postfix_again(struct agent *agent)
 {
     struct error err;
@@ -172,8 +193,11 @@ static void on_postfix_changed(void *arg)
 {
     struct agent *agent = arg;
     struct watch_event event;
-    while (watch_next(&agent->postfix, &event))
-        ;
+    while (watch_next(&agent->postfix, &event)) {
+        /* Editors keep hidden files beside what they show, changed or not. */
+        if (event.name[0] && event.name[0] != '.')
+            note_configuration(agent, time(NULL));
+    }
     /* Not moved by later events: somebody who keeps writing there must not put it off. */
     if (!agent->settle.due_ms)
         loop_timer_arm(agent->loop, &agent->settle, SETTLE_MS);
@@ -313,6 +337,7 @@ static int agent_open(struct agent *agent, const struct http_page *pages, bool f
         loop_watch(agent->loop, agent->postfix.fd, on_postfix_changed, agent, err) < 0)
         return -1;
     watch_postfix(agent);
+    note_configuration_found(agent);
     agent_queues_open(agent);
     loop_timer_arm(agent->loop, &agent->more, 0);
     loop_timer_arm(agent->loop, &agent->check, agent->config.check_interval * 1000);

@@ -56,6 +56,7 @@ void pipeline_release(struct pipeline *p)
 void pipeline_save(const struct pipeline *p, struct image_writer *out)
 {
     metrics_save(p->metrics, out);
+    recorder_save(p->recorder, out);
     format_set_save(p->formats, out);
     last_causes_save(p->last_causes, out);
 }
@@ -64,6 +65,7 @@ bool pipeline_resume(struct pipeline *p, uint64_t seed, struct image_reader *in)
 {
     if (!metrics_load(p->metrics, in))
         return false;
+    recorder_load(p->recorder, in);
     format_set_free(p->formats);
     last_causes_free(p->last_causes);
     p->formats = format_set_new(seed);

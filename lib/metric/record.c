@@ -40,6 +40,7 @@ struct recorder {
     uint16_t stage[DELAY_STAGES];
     uint16_t trust[TRUST_COUNT];
     uint16_t in, out;
+    int64_t changed[CHANGE_COUNT]; /* 0: never, as far as is known */
     union series_value *session[SESSION_COUNT];
     union series_value *screening[SCREENING_COUNT];
     union series_value *received, *removed, *size, *recipients;
@@ -241,6 +242,41 @@ static void record_tls(struct recorder *r, const struct event *event)
     metrics_add(m, METRIC_TLS_CONNECTIONS, key, 1);
 }
 
+void record_change(struct recorder *recorder, enum change change, int64_t time)
+{
+    struct metrics *m = recorder->metrics;
+    uint16_t word = metrics_label(m, LABEL_CHANGE, slice_str(change_words[change]));
+    if (time <= recorder->changed[change])
+        return;
+    recorder->changed[change] = time;
+    metrics_set(m, METRIC_LAST_CHANGE, (struct series_key){{word}}, (double)time);
+}
+
+/* The name holds the words, so that others begin anew. */
+static const char *changes_region(char name[IMAGE_NAME_MAX + 1])
+{
+    size_t len = (size_t)snprintf(name, IMAGE_NAME_MAX + 1, "changes");
+    for (unsigned i = 1; i < CHANGE_COUNT && len < IMAGE_NAME_MAX; i++)
+        len += (size_t)snprintf(name + len, IMAGE_NAME_MAX + 1 - len, " %s", change_words[i]);
+    return name;
+}
+
+void recorder_save(const struct recorder *recorder, struct image_writer *out)
+{
+    char name[IMAGE_NAME_MAX + 1];
+    image_put(out, changes_region(name), recorder->changed, sizeof(recorder->changed));
+}
+
+void recorder_load(struct recorder *recorder, struct image_reader *in)
+{
+    char name[IMAGE_NAME_MAX + 1];
+    int64_t changed[CHANGE_COUNT];
+    if (!image_fill(in, changes_region(name), changed, sizeof(changed)))
+        return;
+    for (unsigned i = 1; i < CHANGE_COUNT; i++)
+        record_change(recorder, (enum change)i, changed[i]);
+}
+
 /* Events that are one step of one counter. */
 static void record_plain(struct recorder *r, const struct event *event)
 {
@@ -273,6 +309,9 @@ static void record_plain(struct recorder *r, const struct event *event)
         break;
     case EVENT_POSTSCREEN:
         r->screening[event->screening]->n++;
+        break;
+    case EVENT_CHANGE:
+        record_change(r, event->change, event->time);
         break;
     default:
         break;

@@ -396,6 +396,51 @@ def unusable_listen_addresses(place):
         same((status, "[::1:9925" in said), (2, True), f"{command}: {said!r}")
 
 
+def changed(agent):
+    rows = agent.scrape().having("mailvane_last_change_timestamp_seconds", {})
+    return {have["change"]: int(value) for have, value in rows}
+
+
+@scenario
+def changes_of_the_mta_are_told(place):
+    """By its log, and kept over a restart: the line is not read again."""
+    place.write(0)
+    config = f"sources: [{{ file: {place.log} }}]\nstate: {place.path('state.db')}\nsandbox: false\n"
+    agent = place.start(config=config)
+    same(changed(agent), {}, "changes that nobody told of")
+    version = "version 3.7.11, configuration /etc/postfix"
+    with open(place.log, "a", encoding="ascii") as log:
+        log.write(f"2026-01-04T10:12:21+00:00 mx1 postfix/master[7]: daemon started -- {version}\n"
+                  f"2026-01-04T10:12:25+00:00 mx1 postfix/master[7]: reload -- {version}\n")
+    want = {"mta_start": 1767521541, "mta_reload": 1767521545}  # by date(1)
+    until(lambda: changed(agent) == want, f"changes {want}")
+    same(agent.stop(), 0, "status")
+    same(changed(place.start(config=config)), want, "changes after a restart")
+
+
+@scenario
+def changes_of_configuration_are_told(place):
+    """Of any file beside main.cf that is not hidden; before the start, of main.cf and master.cf."""
+    place.write(0)
+    os.mkdir(place.path("etc"))
+    for name, text in ("main.cf", ""), ("master.cf", "smtp unix - - n - - smtp\n"):
+        place.file(f"etc/{name}", text)
+    first = int(os.stat(place.path("etc/master.cf")).st_ctime)
+    agent = place.start(config=f"sources: [{{ file: {place.log} }}]\n"
+                               f"sending_ips: {{ postfix: [{place.path('etc')}] }}\n")
+    same(changed(agent), {"mta_configuration": first}, "when it changed before the start")
+    until(lambda: int(time.time()) > first, "the next second")
+    said = len(agent.said)
+    place.file("etc/.main.cf.swp", "")
+    agent.wait_said("read Postfix' configuration again", said)
+    same(changed(agent), {"mta_configuration": first}, "after somebody looked at it")
+    before = int(time.time())
+    place.file("etc/transport", "")
+    until(lambda: changed(agent)["mta_configuration"] > first, "the change")
+    told = changed(agent)["mta_configuration"]
+    same(before <= told <= time.time(), True, f"{told} is now")
+
+
 @scenario
 def check_says_what_is_wrong(place):
     place.write(1)

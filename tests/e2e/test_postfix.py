@@ -21,6 +21,7 @@ import smtplib
 import subprocess
 import sys
 import tempfile
+import time
 
 import tap
 from agent import PATIENCE, Agent, Samples, free_port, until
@@ -327,9 +328,14 @@ def retries_are_no_first_attempts(lab):
 @test
 def a_reload(lab):
     lab.send(lab.every_answer("a.example"))
+    before = int(time.time())
     lab.postfix.run("postfix", "reload")
     lab.send(lab.every_answer("b.example"))
     lab.check("reload")
+    changes = lab.agent.scrape().by("mailvane_last_change_timestamp_seconds", "change")
+    same(sorted(changes), [("mta_configuration",), ("mta_reload",), ("mta_start",)], "changes")
+    same(changes[("mta_start",)] <= before <= changes[("mta_reload",)] <= time.time(), True,
+         f"start, {before}, reload of {changes}")
 
 
 @test

@@ -231,12 +231,97 @@ static void test_active(void **state)
     bench_free(&b);
 }
 
+/* One stretch of an image. */
+struct stretch {
+    struct image_writer writer;
+    struct image_reader reader;
+    char name[IMAGE_NAME_MAX + 1];
+    char bytes[256];
+    size_t len;
+};
+
+static void put(struct image_writer *writer, const char *name, struct slice bytes)
+{
+    struct stretch *stretch = (struct stretch *)writer;
+    assert_true(bytes.len <= sizeof(stretch->bytes));
+    snprintf(stretch->name, sizeof(stretch->name), "%s", name);
+    memcpy(stretch->bytes, bytes.ptr, bytes.len);
+    stretch->len = bytes.len;
+}
+
+static struct slice get(struct image_reader *reader, const char *name)
+{
+    struct stretch *stretch =
+        (struct stretch *)(void *)((char *)reader - offsetof(struct stretch, reader));
+    assert_string_equal(name, stretch->name);
+    return slice_of(stretch->bytes, stretch->len);
+}
+
+static void expect_change(const char *what, const struct bench *b, const char *change,
+                          long long want)
+{
+    const union series_value *got =
+        find(b, METRIC_LAST_CHANGE, (const char *const[METRIC_LABELS_MAX]){change});
+    expect_int(what, change, got ? (long long)got->x : -1, want);
+}
+
+/* The last one, in whatever order they are read. */
+static void test_changes(void **state)
+{
+    static const struct {
+        const char *name;
+        enum change change;
+        int64_t time;
+        long long start, reload;
+    } rows[] = {
+        {"the first", CHANGE_MTA_START, NOW, NOW, -1},
+        {"another kind", CHANGE_MTA_RELOAD, NOW - 5, NOW, NOW - 5},
+        {"an earlier one", CHANGE_MTA_START, NOW - 1, NOW, NOW - 5},
+        {"without a time", CHANGE_MTA_START, TIME_UNKNOWN, NOW, NOW - 5},
+        {"a later one", CHANGE_MTA_START, NOW + 1, NOW + 1, NOW - 5},
+    };
+    struct bench b = bench_new();
+    (void)state;
+    for (size_t i = 0; i < LEN(rows); i++) {
+        struct event event = {.kind = EVENT_CHANGE, .change = rows[i].change, .time = rows[i].time};
+        record_event(b.recorder, &event);
+        expect_change(rows[i].name, &b, "mta_start", rows[i].start);
+        expect_change(rows[i].name, &b, "mta_reload", rows[i].reload);
+    }
+    expect_change("nobody said", &b, "mta_configuration", -1);
+    bench_free(&b);
+}
+
+static void test_changes_outlive_a_restart(void **state)
+{
+    struct stretch stretch = {.writer = {put}, .reader = {get}};
+    struct bench b = bench_new();
+    (void)state;
+    record_change(b.recorder, CHANGE_MTA_START, NOW);
+    record_change(b.recorder, CHANGE_MTA_CONFIGURATION, NOW + 7);
+    recorder_save(b.recorder, &stretch.writer);
+    bench_free(&b);
+    b = bench_new();
+    record_change(b.recorder, CHANGE_MTA_START, NOW + 1);
+    recorder_load(b.recorder, &stretch.reader);
+    expect_change("what is newer stays", &b, "mta_start", NOW + 1);
+    expect_change("kept", &b, "mta_configuration", NOW + 7);
+    expect_change("nobody said", &b, "mta_reload", -1);
+    stretch.len--;
+    bench_free(&b);
+    b = bench_new();
+    recorder_load(b.recorder, &stretch.reader);
+    expect_change("damaged", &b, "mta_configuration", -1);
+    bench_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deliveries),  cmocka_unit_test(test_every_combination),
         cmocka_unit_test(test_codes_apart), cmocka_unit_test(test_delays),
         cmocka_unit_test(test_other_kinds), cmocka_unit_test(test_active),
+        cmocka_unit_test(test_changes),     cmocka_unit_test(test_changes_outlive_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,4 +21,14 @@ void recorder_free(struct recorder *recorder);
  */
 void record_event(struct recorder *recorder, const struct event *event);
 
+/*
+ * Takes note of a change, of which the last one is shown; an earlier one, or TIME_UNKNOWN,
+ * says nothing new: several logs are not read in the order of their lines.
+ */
+void record_change(struct recorder *recorder, enum change change, int64_t time);
+
+/* The times of changes, which are no counters and yet are not found out anew. */
+void recorder_save(const struct recorder *recorder, struct image_writer *out);
+void recorder_load(struct recorder *recorder, struct image_reader *in);
+
 #endif
