@@ -38,7 +38,7 @@ struct look {
     char *spool;
     struct queue_message message;
     struct queue_recipient recipient;
-    int fd;            /* -1: there is nothing to wait for */
+    int fd;              /* -1: there is nothing to wait for */
     bool counts_only;    /* this look finds messages, but no recipients, sizes and times */
     uint64_t messages;   /* that it has told */
     uint64_t unreadable; /* messages of which it could not tell all */
