@@ -12,6 +12,7 @@
 #include "mailvane/line/lines.h"
 #include "pipeline.h"
 #include "read.h"
+#include "report_queue.h"
 #include "setup.h"
 
 #define PROGRESS_FROM  (32 << 20) /* bytes of a file that is worth showing progress of */
@@ -20,7 +21,7 @@
 struct options {
     const char *since_text;
     const char *top_text;
-    bool json;
+    bool json, queue;
 };
 
 struct reading {
@@ -133,6 +134,31 @@ static int read_file(struct reading *r, const char *path, enum format_id format,
     return more;
 }
 
+static bool parse_top(const char *text, unsigned *out)
+{
+    char *end;
+    long top = strtol(text, &end, 10);
+    if (*end || end == text || top < 1 || top > REPORT_TOP_MAX)
+        return false;
+    *out = (unsigned)top;
+    return true;
+}
+
+/* Without files. */
+static int report_waiting(const struct config *config, const struct options *options, unsigned top)
+{
+    struct pipeline pipeline;
+    struct logger log = {.level = LOG_LEVEL_WARN};
+    struct error err;
+    if (options->since_text)
+        return cli_fail(EXIT_USAGE, "report: --since is of logs, and --queue reads none");
+    if (pipeline_init(&pipeline, config, &log, &err) < 0)
+        return cli_fail(EXIT_USAGE, "%s", err.text);
+    int status = report_queues(config, &pipeline, top, options->json);
+    pipeline_release(&pipeline);
+    return status ? status : cli_flush();
+}
+
 static int report_files(const struct config *config, enum format_id format, char **paths,
                         const void *arg)
 {
@@ -141,21 +167,18 @@ static int report_files(const struct config *config, enum format_id format, char
     struct logger log = {.level = LOG_LEVEL_WARN};
     struct reading r = {.since = TIME_UNKNOWN};
     struct report report = {.top = 10};
-    char *end;
     int status = EXIT_DONE;
+    if (options->top_text && !parse_top(options->top_text, &report.top))
+        return cli_fail(EXIT_USAGE, "report: --top \"%s\" is no number from 1 to %d",
+                        options->top_text, REPORT_TOP_MAX);
+    if (options->queue)
+        return report_waiting(config, options, report.top);
     if (options->since_text && !parse_ago(options->since_text, &r.since) &&
         !parse_stamp(options->since_text, &r.since))
         return cli_fail(EXIT_USAGE,
                         "report: --since \"%s\" is no time: 2026-01-04, 2026-01-04T10:12:21Z, or "
                         "how long ago, as 24h or 7d",
                         options->since_text);
-    if (options->top_text) {
-        long top = strtol(options->top_text, &end, 10);
-        if (*end || end == options->top_text || top < 1 || top > REPORT_TOP_MAX)
-            return cli_fail(EXIT_USAGE, "report: --top \"%s\" is no number from 1 to %d",
-                            options->top_text, REPORT_TOP_MAX);
-        report.top = (unsigned)top;
-    }
     if (pipeline_init(&r.pipeline, config, &log, &err) < 0)
         return cli_fail(EXIT_USAGE, "%s", err.text);
     r.tally = tally_new(hash_seed());
@@ -188,6 +211,8 @@ int run_report(int argc, char **argv)
         {"since", "T", "Only deliveries from then on: a date, a stamp, or how long ago (24h, 7d).",
          &options.since_text, NULL},
         {"top", "N", "Rows of a table, 10 if not given.", &options.top_text, NULL},
+        {"queue", NULL, "Look at the mail queues instead of logs: domains by age, and causes.",
+         NULL, &options.queue},
         {"json", NULL, "Print JSON.", NULL, &options.json},
         {NULL},
     };
@@ -196,6 +221,7 @@ int run_report(int argc, char **argv)
         .about = "Reads whole log files and prints a page: what failed, why, whose problem it is, "
                  "and what to do.",
         .more = more,
+        .no_files = &options.queue,
         .run = report_files,
         .arg = &options,
     };

@@ -32,4 +32,10 @@ double report_percent(uint64_t part, uint64_t whole);
 void report_page(const struct report *report, const struct term *term);
 void report_json(const struct report *report);
 
+/* What pages share. */
+void report_heading(const struct term *term, const char *text);
+/* A name cut to its columns, or padded. Names are labels: no control bytes. */
+void report_name(const struct term *term, struct slice name, int columns);
+void report_advice(const struct term *term, enum cause cause);
+
 #endif

@@ -7,7 +7,7 @@
 #define WIDE      72   /* columns from which first attempts have a column, too */
 #define BIG_SHARE 20.0 /* percent of failures that is shown in red */
 
-static void heading(const struct term *term, const char *text)
+void report_heading(const struct term *term, const char *text)
 {
     putc('\n', term->out);
     term_style(term, TERM_BOLD);
@@ -22,8 +22,7 @@ static int name_columns(const struct term *term, int others)
     return room < NAME_MIN ? NAME_MIN : room > NAME_MAX ? NAME_MAX : room;
 }
 
-/* A name cut to its columns, or padded. Names are labels: no control bytes. */
-static void put_name(const struct term *term, struct slice name, int columns)
+void report_name(const struct term *term, struct slice name, int columns)
 {
     int shown = term_columns(name);
     if (shown <= columns) {
@@ -108,7 +107,7 @@ static void causes(const struct report *report, const struct term *term)
     uint64_t failed = counts_failed(all);
     uint16_t numbers[CAUSE_COUNT];
     unsigned count = counts_causes(all, numbers);
-    heading(term, "Why it failed, and whose problem it is");
+    report_heading(term, "Why it failed, and whose problem it is");
     for (unsigned owner = OWNER_COUNT; owner-- > 0;) {
         uint64_t owned = counts_owned(all, (enum owner)owner);
         if (owned == 0)
@@ -127,7 +126,7 @@ static void causes(const struct report *report, const struct term *term)
     }
 }
 
-static void put_advice(const struct term *term, enum cause cause)
+void report_advice(const struct term *term, enum cause cause)
 {
     fputs("  ", term->out);
     term_style(term, TERM_DIM);
@@ -146,7 +145,7 @@ static void table(const struct term *term, const char *what, const struct group 
     for (unsigned i = 0; i < count; i++) {
         const struct counts *c = &group->counts[numbers[i]];
         enum cause leading = counts_leading(c);
-        put_name(term, dict_text(&group->names, numbers[i]), columns);
+        report_name(term, dict_text(&group->names, numbers[i]), columns);
         put_number(term, counts_attempts(c));
         put_number(term, counts_failed(c));
         put_share(term, counts_failed(c), counts_attempts(c));
@@ -154,7 +153,7 @@ static void table(const struct term *term, const char *what, const struct group 
             put_share(term, c->first_deferred, c->first);
         fprintf(term->out, "  %s\n", cause_rows[leading].name);
         if (advice && leading != CAUSE_NONE)
-            put_advice(term, leading);
+            report_advice(term, leading);
     }
 }
 
@@ -165,7 +164,7 @@ static void worst(const struct report *report, const struct term *term, const ch
     unsigned count = group_worst(group, numbers, report->top);
     if (count == 0)
         return;
-    heading(term, title);
+    report_heading(term, title);
     table(term, what, group, numbers, count, advice);
 }
 
@@ -176,9 +175,9 @@ static void lists(const struct report *report, const struct term *term)
     unsigned count = tally_lists(t, numbers);
     if (count == 0)
         return;
-    heading(term, "Block lists that were named");
+    report_heading(term, "Block lists that were named");
     for (unsigned i = 0; i < count; i++) {
-        put_name(term, dict_text(&t->lists, numbers[i]), 24);
+        report_name(term, dict_text(&t->lists, numbers[i]), 24);
         put_number(term, t->listed[numbers[i]]);
         putc('\n', term->out);
     }
@@ -191,7 +190,7 @@ static void addresses(const struct report *report, const struct term *term)
     unsigned count = group_busiest(ips, numbers, report->top);
     if (count == 0)
         return;
-    heading(term, "Sending addresses beside each other");
+    report_heading(term, "Sending addresses beside each other");
     table(term, "address", ips, numbers, count, false);
 }
 
@@ -206,7 +205,7 @@ static void delays(const struct report *report, const struct term *term)
     const struct times *stages = report->tally->stages;
     if (stages[0].count == 0)
         return;
-    heading(term, "Seconds that an attempt spent");
+    report_heading(term, "Seconds that an attempt spent");
     fprintf(term->out, "%-16s %10s %10s %10s %10s\n", "", "half under", "90 % under", "99 % under",
             "longest");
     for (int i = 0; i < DELAY_STAGES; i++)
@@ -227,9 +226,9 @@ static bool change(const struct term *term, struct slice name, const struct halv
     if (moved < REPORT_MOVED && moved > -REPORT_MOVED)
         return false;
     if (!*any)
-        heading(term, "What changed from the first half of the log to the second");
+        report_heading(term, "What changed from the first half of the log to the second");
     *any = true;
-    put_name(term, name, 22);
+    report_name(term, name, 22);
     term_style(term, moved > 0 ? TERM_RED : TERM_GREEN);
     fprintf(term->out, " %s: %.1f %% of attempts, then %.1f %%\n", moved > 0 ? "more" : "less",
             before, after);

@@ -142,8 +142,12 @@ int files_command_run(const struct files_command *command, int argc, char **argv
         return cli_fail(EXIT_USAGE, "%s: unknown format \"%s\"; known are %s", command->name,
                         format_name, setup_format_names(names));
     char *standard_input[] = {(char *)"-", NULL};
-    char **paths = argv[operand] ? argv + operand : standard_input;
-    if (!argv[operand] && isatty(STDIN_FILENO))
+    bool files = !command->no_files || !*command->no_files;
+    char **paths = argv[operand] || !files ? argv + operand : standard_input;
+    if (!files && argv[operand])
+        return cli_fail(EXIT_USAGE, "%s: no file is read here, such as \"%s\"; see --help",
+                        command->name, argv[operand]);
+    if (files && !argv[operand] && isatty(STDIN_FILENO))
         return cli_fail(EXIT_USAGE, "%s: no file to read; see --help", command->name);
     int status = setup_config(&config, config_file, &err) < 0
                      ? cli_fail(EXIT_USAGE, "%s", err.text)

@@ -33,6 +33,7 @@ struct files_command {
     const char *name;
     const char *about;
     const struct cli_flag *more; /* its own flags, at most 4; NULL: none */
+    const bool *no_files;        /* set by one of them: it takes none. NULL: there is no such */
     int (*run)(const struct config *config, enum format_id format, char **paths, const void *arg);
     const void *arg; /* for run: what its own flags say */
 };

@@ -359,6 +359,90 @@ def check_knows_the_queue(queue):
     same(queue.place.run("check", "--config.file", agent.config_file)[0], 1, "without showq")
 
 
+# --- report --queue ---------------------------------------------------------------------
+
+
+def report(queue, spools, *flags):
+    """Status, what was printed, what was said."""
+    path = queue.place.file("report.yml", f"queue: [{spools}]\n")
+    done = queue.place.done("report", "--queue", "--config.file", path, *flags)
+    same("@" in done.stdout, False, f"an address is shown: {done.stdout}")
+    return done.returncode, done.stdout, done.stderr
+
+
+def answer_as_old_as_the_snapshot(client):
+    taken = int(float(snapshot("taken_at.txt")))
+    client.sendall(aged(snapshot("showq.raw.bin", "rb"), int(time.time()) - taken))
+
+
+def qshape_rows():
+    """The numbers of each domain, and of TOTAL, as qshape gave them."""
+    rows = [line.split() for line in snapshot("qshape-deferred.txt").splitlines()[1:]]
+    return {row[0]: [int(n) for n in row[1:]] for row in rows if row}
+
+
+@scenario
+def report_as_qshape_tells_it(queue):
+    queue.showq.answer = answer_as_old_as_the_snapshot
+    want = qshape_rows()
+    status, printed, _ = report(queue, f"{{ postfix: {queue.spool} }}", "--json")
+    same(status, 0, "status")
+    told = json.loads(printed)["queues"][0]
+    deferred = next(q for q in told["queues"] if q["queue"] == "deferred")
+    got = {row["domain"]: [row["recipients"], *row["ages"].values()] for row in deferred["domains"]}
+    got["TOTAL"] = [deferred["recipients"], *deferred["ages"].values()]
+    same(got, want, "domains by age")
+    expiring = sum(len(r["recipients"]) for r in snapshot_rows() if r["forced_expire"])
+    same(deferred["left_out"], expiring, "what postsuper -e made expire")
+    same(list(deferred["ages"]), BANDS, "bands")
+    status, page, _ = report(queue, f"{{ postfix: {queue.spool} }}")
+    shown = [line.split() for line in page.split("postfix, deferred\n")[1].split("\n\n")[0].splitlines()]
+    shown = {row[0]: [int(n) for n in row[1:]] for row in shown[3:]}
+    same((status, shown), (0, want), "the page")
+    same("postfix: why they were put off, and what to do" in page, True, f"advice in {page}")
+
+
+@scenario
+def report_has_the_busiest_and_the_rest(queue):
+    now = time.time()
+    queue.showq.says(message("deferred", now - 700, [("a@a.example", GREY)] * 3)
+                     + message("deferred", now, [("b@b.example", REFUSED)] * 2)
+                     + message("deferred", now, [("c@c.example", "")]) + END)
+    _, printed, _ = report(queue, f"{{ postfix: {queue.spool} }}", "--json", "--top", "1")
+    told = json.loads(printed)["queues"][0]
+    deferred = next(q for q in told["queues"] if q["queue"] == "deferred")
+    got = [(d["domain"], d["ages"]["1200"], d["ages"]["300"]) for d in deferred["domains"]]
+    same(got, [("a.example", 3, 0), ("other", 0, 3)], "domains")
+    causes = [(c["cause"], c["owner"], c["recipients"]) for c in told["causes"]]
+    want = [("greylisted", "remote", 3), ("network", "network", 2), ("unknown", "unknown", 1)]
+    same(causes, want, "causes")
+
+
+@scenario
+def report_goes_on_behind_a_queue_that_hangs(queue):
+    queue.showq.hangs(message("deferred", time.time(), [("a@a.example", GREY)]))
+    spools = f"{{ postfix: {queue.spool}, timeout: 1 }}, {{ exim: {exim_samples(queue)} }}"
+    status, page, said = report(queue, spools)
+    same(status, 3, "status")
+    same("nothing was said for 1 seconds" in said, True, f"sentence: {said}")
+    same(("exim, queued" in page, "deferred" in page), (True, False), f"page: {page}")
+
+
+@scenario
+def report_of_no_queue(queue):
+    for spools, flags, status, words in (
+        ("", (), 3, "no queue is configured"),
+        ("", ("some.log",), 2, 'no file is read here, such as "some.log"'),
+        ("", ("--since", "1d"), 2, "--since is of logs"),
+        ("", ("--top", "0"), 2, '"0" is no number from 1 to 100'),
+    ):
+        got, printed, said = report(queue, spools, *flags)
+        same((got, printed, words in said, said.count("\n")), (status, "", True, 1), f"{flags}: {said}")
+    queue.showq.says(END)
+    status, page, _ = report(queue, f"{{ postfix: {queue.spool} }}")
+    same((status, page), (0, f"postfix: nothing waits in {queue.spool}\n"), "an empty queue")
+
+
 # --- the usual places --------------------------------------------------------------------
 
 
