@@ -14,6 +14,7 @@
 #include "mailvane/source/checkpoint.h"
 #include "mailvane/source/follow.h"
 #include "pipeline.h"
+#include "shape.h"
 
 #define AGENT_LISTENS_MAX 16
 
@@ -81,6 +82,16 @@ void agent_state_before_drop(void *agent);
 void agent_queues_open(struct agent *agent);
 void agent_queues_report(struct agent *agent);
 void agent_queues_close(struct agent *agent);
+
+/* A queue as the last look found it that worked; NULL where nothing is known of it. */
+struct queue_view {
+    const char *name;
+    const struct shape *shape;
+    int64_t seconds; /* since then */
+};
+struct queue_view agent_queue_view(const struct agent *agent, size_t queue);
+/* Their sections of the page for a person. */
+void agent_queues_page(const struct agent *agent, struct strbuf *page);
 
 /* What the logs held at the start has been read: what it made is not new to any scraper. */
 void agent_begin(struct agent *agent);

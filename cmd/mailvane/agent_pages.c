@@ -142,7 +142,9 @@ static unsigned write_landing(void *arg, const struct http_request *request, str
 {
     const struct agent *agent = arg;
     (void)request;
-    landing_write(body, MAILVANE_VERSION, agent->config.web_telemetry_path);
+    landing_begin(body, MAILVANE_VERSION, agent->config.web_telemetry_path);
+    agent_queues_page(agent, body);
+    landing_end(body);
     return 200;
 }
 

@@ -9,6 +9,7 @@
 
 #include "agent.h"
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
 #include "mailvane/metric/draft.h"
 #include "mailvane/queue/look.h"
 #include "setup.h"
@@ -39,6 +40,8 @@ struct agent_queue {
     int64_t interval_ms, timeout_ms;
     struct look *look;
     struct draft *draft;
+    struct shape *shape;       /* of the look that goes on; NULL: none does */
+    struct shape *shown;       /* of the one that is shown; NULL: none is */
     struct loop_timer due;     /* the next look */
     struct loop_timer more;    /* its next turn */
     struct loop_timer silence; /* the MTA has said nothing for too long */
@@ -103,6 +106,17 @@ static void set_up(struct agent_queue *q, double up)
     metrics_set(q->agent->pipeline.metrics, METRIC_QUEUE_UP, (struct series_key){{q->mta}}, up);
 }
 
+/* So many domains a queue are told apart on the page for a person. */
+#define PAGE_DOMAINS 128
+
+/* NULL as well: from then on nothing is known. */
+static void show_shape(struct agent_queue *q, struct shape *shape)
+{
+    if (q->shown)
+        shape_free(q->shown);
+    q->shown = shape;
+}
+
 /* What a look has open is closed, whether it is complete or not. */
 static void end_look(struct agent_queue *q)
 {
@@ -114,6 +128,9 @@ static void end_look(struct agent_queue *q)
     look_end(q->look);
     loop_timer_disarm(loop, &q->more);
     loop_timer_disarm(loop, &q->silence);
+    if (q->shape)
+        shape_free(q->shape);
+    q->shape = NULL;
     q->looking = false;
 }
 
@@ -125,6 +142,7 @@ static void fail_look(struct agent_queue *q, const char *sentence)
     set_up(q, 0);
     if (++q->failures >= FAILURES_MAX) {
         draft_withdraw(q->draft);
+        show_shape(q, NULL);
         q->shown_ms = 0;
     }
     loop_timer_arm(q->agent->loop, &q->due, q->interval_ms);
@@ -134,6 +152,8 @@ static void finish_look(struct agent_queue *q)
 {
     int64_t took = now_ms() - q->began_ms, rest = took * BACK_OFF;
     const struct series_key none = {{0}};
+    show_shape(q, q->shape);
+    q->shape = NULL;
     end_look(q);
     tell_of_look(q);
     draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)took / 1000);
@@ -153,10 +173,12 @@ static void count_message(struct agent_queue *q)
     struct metrics *m = q->agent->pipeline.metrics;
     q->queue = metrics_label(m, LABEL_QUEUE, message->queue);
     struct series_key key = {{0, q->queue}};
+    bool timed = !q->look->counts_only && q->wall > message->arrived;
+    int64_t age = timed ? q->wall - message->arrived : 0;
     draft_add(q->draft, METRIC_QUEUE_MESSAGES, key, 1);
+    shape_message(q->shape, message, age);
     if (q->look->counts_only)
         return;
-    int64_t age = q->wall > message->arrived ? q->wall - message->arrived : 0;
     q->band = label(q, LABEL_AGE, queue_band_words[queue_band(age)]);
     q->deferred = slice_eq(message->queue, SLICE("deferred"));
     draft_add(q->draft, METRIC_QUEUE_BYTES, key, (double)message->bytes);
@@ -172,6 +194,7 @@ static void count_recipient(struct agent_queue *q)
     uint16_t domain = draft_domain(q->draft, waiting.domain);
     const struct series_key by_domain = {{0, q->queue, domain, provider}};
     const struct series_key by_age = {{0, q->queue, provider, q->band}};
+    shape_recipient(q->shape, waiting.domain);
     draft_add(q->draft, METRIC_QUEUE_RECIPIENTS, by_domain, 1);
     draft_add(q->draft, METRIC_QUEUE_AGE_RECIPIENTS, by_age, 1);
     if (!q->deferred && q->look->recipient.reason.len == 0)
@@ -264,6 +287,7 @@ static void on_due(void *arg)
         return;
     }
     q->looking = true;
+    q->shape = shape_new(queue_reader_queues(q->look->reader), PAGE_DOMAINS, hash_seed());
     begin_draft(q);
     if (q->look->fd >= 0 && loop_watch(q->agent->loop, q->look->fd, on_turn, q, &err) < 0) {
         fail_look(q, err.text);
@@ -309,11 +333,18 @@ void agent_queues_report(struct agent *agent)
     }
 }
 
+struct queue_view agent_queue_view(const struct agent *agent, size_t queue)
+{
+    const struct agent_queue *q = &agent->queues[queue];
+    return (struct queue_view){q->name, q->shown, (now_ms() - q->shown_ms) / 1000};
+}
+
 void agent_queues_close(struct agent *agent)
 {
     for (size_t i = 0; i < agent->queue_count; i++) {
         struct agent_queue *q = &agent->queues[i];
         end_look(q);
+        show_shape(q, NULL);
         loop_timer_disarm(agent->loop, &q->due);
         look_free(q->look);
         draft_free(q->draft);

@@ -8,7 +8,9 @@ static const char head[] = "<!DOCTYPE html>\n"
                            "<meta name=\"color-scheme\" content=\"light dark\">\n"
                            "<title>mailvane</title>\n"
                            "<style>body { font-family: sans-serif; max-width: 40em; "
-                           "margin: 2em auto; padding: 0 1em; }</style>\n"
+                           "margin: 2em auto; padding: 0 1em; } td { text-align: right; "
+                           "padding-left: 0.6em; } th { text-align: left; "
+                           "font-weight: normal; }</style>\n"
                            "</head>\n"
                            "<body>\n"
                            "<h1>mailvane</h1>\n"
@@ -35,7 +37,7 @@ static void add_link(struct strbuf *page, const char *path, const char *meaning)
     strbuf_addf(page, "</a>: %s</li>\n", meaning);
 }
 
-void landing_write(struct strbuf *page, const char *version, const char *telemetry_path)
+void landing_begin(struct strbuf *page, const char *version, const char *telemetry_path)
 {
     strbuf_add_str(page, head);
     add_escaped(page, version);
@@ -43,5 +45,55 @@ void landing_write(struct strbuf *page, const char *version, const char *telemet
     add_link(page, telemetry_path, "the metrics");
     add_link(page, "/-/healthy", "whether the agent runs");
     add_link(page, "/-/ready", "whether it follows its sources");
-    strbuf_add_str(page, "</ul>\n</body>\n</html>\n");
+    strbuf_add_str(page, "</ul>\n");
+}
+
+void landing_end(struct strbuf *page)
+{
+    strbuf_add_str(page, "</body>\n</html>\n");
+}
+
+static void add_element(struct strbuf *page, const char *element, const char *text)
+{
+    strbuf_addf(page, "<%s>", element);
+    add_escaped(page, text);
+    strbuf_addf(page, "</%s>", element);
+}
+
+void landing_heading(struct strbuf *page, const char *text)
+{
+    add_element(page, "h2", text);
+    strbuf_add_str(page, "\n");
+}
+
+void landing_paragraph(struct strbuf *page, const char *text)
+{
+    add_element(page, "p", text);
+    strbuf_add_str(page, "\n");
+}
+
+void landing_table_begin(struct strbuf *page)
+{
+    strbuf_add_str(page, "<table>\n");
+}
+
+void landing_row_begin(struct strbuf *page, const char *name)
+{
+    strbuf_add_str(page, "<tr>");
+    add_element(page, "th", name);
+}
+
+void landing_cell(struct strbuf *page, const char *text)
+{
+    add_element(page, "td", text);
+}
+
+void landing_row_end(struct strbuf *page)
+{
+    strbuf_add_str(page, "</tr>\n");
+}
+
+void landing_table_end(struct strbuf *page)
+{
+    strbuf_add_str(page, "</table>\n");
 }

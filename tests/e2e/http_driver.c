@@ -25,7 +25,8 @@ static unsigned write_landing(void *arg, const struct http_request *request, str
 {
     (void)arg;
     (void)request;
-    landing_write(body, "1.2.3", "/metrics");
+    landing_begin(body, "1.2.3", "/metrics");
+    landing_end(body);
     return 200;
 }
 

@@ -443,6 +443,42 @@ def report_of_no_queue(queue):
     same((status, page), (0, f"postfix: nothing waits in {queue.spool}\n"), "an empty queue")
 
 
+# --- the page for a person --------------------------------------------------------------
+
+
+def page_rows(agent, heading):
+    """The numbers of each row below a heading of the page at /."""
+    _, page = agent.get("/")
+    same("secret" in page or "@" in page, False, f"an address is shown: {page}")
+    part = page.partition(f"<h2>{heading}</h2>")[2].partition("<h2>")[0]
+    rows = re.findall(r"<tr><th>(.*?)</th>(.*?)</tr>", part)[1:]
+    return {name: [int(n) for n in re.findall(r"<td>(\d+)</td>", cells)] for name, cells in rows}
+
+
+@scenario
+def the_page_as_qshape_tells_it(queue):
+    queue.showq.answer = answer_as_old_as_the_snapshot
+    agent = queue.start(interval=3600)
+    looked(agent)
+    same(page_rows(agent, "postfix, deferred"), qshape_rows(), "domains by age")
+    same("postfix, incoming" in agent.get("/")[1], False, "an empty queue is shown")
+
+
+@scenario
+def the_page_has_nothing_that_is_not_known(queue):
+    """Half a look is not shown, and what three looks could not confirm goes."""
+    good = message("deferred", time.time(), [("a@a.example", GREY)])
+    queue.showq.says(good + END)
+    agent = queue.start()
+    looked(agent)
+    want = {name: [1, 1] + [0] * 9 for name in ("TOTAL", "a.example")}
+    same(page_rows(agent, "postfix, deferred"), want, "the look that worked")
+    queue.showq.says(good * 5)
+    failed(agent)
+    same(page_rows(agent, "postfix, deferred"), want, "after a look that failed in the middle")
+    until(lambda: not page_rows(agent, "postfix, deferred"), "the table to go")
+
+
 # --- the usual places --------------------------------------------------------------------
 
 
