@@ -5,6 +5,7 @@
 
 #include "hide.h"
 #include "js.h"
+#include "mailvane/base/domain.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/base/strbuf.h"
 #include "mailvane/classify/classifier.h"
@@ -49,6 +50,12 @@ static struct slice provider_of(const struct explainer *e, struct slice host)
     return name ? host : found;
 }
 
+/* The reply's code; where it has none, one of its enhanced code's class (RFC 3463, 2). */
+static unsigned code_of(const struct verdict *v)
+{
+    return v->code ? v->code : v->dsn.klass * 100u;
+}
+
 /* --- JSON ----------------------------------------------------------------------- */
 
 static void print_json(const struct explainer *e, const struct refusal *refusal,
@@ -68,7 +75,7 @@ static void print_json(const struct explainer *e, const struct refusal *refusal,
     }
     js_set_word(object, "cause", cause->name);
     js_set_word(object, "owner", owner_words[cause->owner]);
-    js_set_word(object, "retry", retry_words[cause_retry(v->cause, v->code)]);
+    js_set_word(object, "retry", retry_words[cause_retry(v->cause, code_of(v))]);
     js_set_text(object, "provider", refusal->provider);
     js_set_text(object, "list", v->list);
     js_set_word(object, "code", code);
@@ -119,15 +126,19 @@ static const char *whose(enum owner owner)
     return texts[owner];
 }
 
-static const char *when(enum retry retry)
+/* What is permanent leaves the queue (RFC 5321, 4.2.1): to try again is to send it again. */
+static const char *when(enum retry retry, bool permanent)
 {
-    static const char *const texts[RETRY_COUNT] = {
-        [RETRY_NO] = "no: it will fail again",
-        [RETRY_MINUTES] = "in minutes, as the queue does by itself",
-        [RETRY_HOURS] = "in hours, as the queue does by itself",
-        [RETRY_DAYS] = "for some days, not faster",
+    static const char *const texts[RETRY_COUNT][2] = {
+        [RETRY_NO] = {"no: it will fail again", "no: it will fail again"},
+        [RETRY_MINUTES] = {"in minutes, as the queue does by itself",
+                           "in minutes, sent anew: the queue has given it up"},
+        [RETRY_HOURS] = {"in hours, as the queue does by itself",
+                         "in hours, sent anew: the queue has given it up"},
+        [RETRY_DAYS] = {"for some days, not faster",
+                        "some days later, sent anew: the queue has given it up"},
     };
-    return texts[retry];
+    return texts[retry][permanent];
 }
 
 /* "causes.rules:12, by "unusual rate of" (reply 421 4.7.28) at google" */
@@ -170,7 +181,8 @@ static void print_page(const struct explainer *e, const struct refusal *refusal,
     row(term, "Problem", TERM_PLAIN, slice_str(whose(cause->owner)));
     if (v->list.len)
         row(term, "Block list", TERM_RED, v->list);
-    row(term, "Retry", TERM_PLAIN, slice_str(when(cause_retry(v->cause, v->code))));
+    row(term, "Retry", TERM_PLAIN,
+        slice_str(when(cause_retry(v->cause, code_of(v)), code_of(v) >= 500)));
     row(term, "Do", TERM_GREEN, slice_str(cause->action));
     row(term, "Do not", TERM_YELLOW, slice_str(cause->avoid));
     print_evidence(e, refusal, v, reply);
@@ -298,6 +310,7 @@ static int run(struct explainer *e, char **operands, const struct refusal *usual
 int run_explain(int argc, char **argv)
 {
     const char *config_file = NULL, *domain = NULL, *relay = NULL, *phase = "";
+    char canonical[DOMAIN_MAX + 1];
     bool help = false, list = false;
     struct explainer e = {.term = term_of(stdout)};
     const struct cli_flag flags[] = {
@@ -338,7 +351,8 @@ int run_explain(int argc, char **argv)
         if (relay)
             usual.provider = provider_of(&e, slice_str(relay));
         else if (domain)
-            usual.provider = provider_of_domain(e.providers, slice_str(domain));
+            usual.provider =
+                provider_of_domain(e.providers, domain_canonical(slice_str(domain), canonical));
         status = run(&e, argv + operand, &usual);
     }
     classifier_free(e.classifier);

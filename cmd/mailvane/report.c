@@ -62,13 +62,15 @@ static bool parse_stamp(const char *text, int64_t *out)
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         struct tm tm = {.tm_isdst = -1};
         const char *end = strptime(text, shapes[i], &tm);
+        int day = tm.tm_mday;
         if (end && strcmp(end, "Z") == 0)
             *out = timegm(&tm);
         else if (end && *end == '\0')
             *out = mktime(&tm);
         else
             continue;
-        return true;
+        /* The 30th of February would be taken for a day of March. */
+        return tm.tm_mday == day;
     }
     return false;
 }

@@ -199,6 +199,7 @@ def files_of_all_kinds(tool):
 def bad_arguments_get_one_sentence(tool):
     for args, part in (
         (["--since", "yesterday", LAB], b'--since "yesterday" is no time'),
+        (["--since", "2026-02-30", LAB], b'--since "2026-02-30" is no time'),
         (["--top", "0", LAB], b'--top "0" is no number'),
         (["--top", "ten", LAB], b'--top "ten" is no number'),
         (["--nonsense", LAB], b"unknown flag --nonsense"),
