@@ -459,8 +459,7 @@ int run_agent(int argc, char **argv)
     }
     if (argv[operand])
         return cli_fail(EXIT_USAGE, "the agent takes no operand, but got \"%s\"", argv[operand]);
-    if (!given.config_file && access(SETUP_CONFIG_USUAL, F_OK) == 0)
-        given.config_file = SETUP_CONFIG_USUAL;
+    given.config_file = setup_config_file(given.config_file);
     struct agent *agent = must_calloc(1, sizeof(*agent));
     agent->config_file = given.config_file;
     agent->signals = agent->postfix.fd = -1;

@@ -235,8 +235,7 @@ int run_check(int argc, char **argv)
     }
     if (argv[operand])
         return cli_fail(EXIT_USAGE, "check: takes no operand, but got \"%s\"", argv[operand]);
-    if (!config_file && access(SETUP_CONFIG_USUAL, F_OK) == 0)
-        config_file = SETUP_CONFIG_USUAL;
+    config_file = setup_config_file(config_file);
     int status = EXIT_USAGE;
     if (setup_config(&config, config_file, &err) < 0) {
         cli_fail(EXIT_USAGE, "%s", err.text);

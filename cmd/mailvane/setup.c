@@ -99,6 +99,11 @@ static int check_formats(const struct config *config, const char *path, struct e
     return 0;
 }
 
+const char *setup_config_file(const char *named)
+{
+    return named || access(SETUP_CONFIG_USUAL, F_OK) < 0 ? named : SETUP_CONFIG_USUAL;
+}
+
 int setup_config(struct config *config, const char *path, struct error *err)
 {
     config_init(config);

@@ -11,6 +11,8 @@
 
 /* Read where no file is named and this one is there. */
 #define SETUP_CONFIG_USUAL "/etc/mailvane/mailvane.yml"
+/* The file that was named, else the usual one where it is there, else NULL. */
+const char *setup_config_file(const char *named);
 
 /* Reads the file over the defaults (NULL: defaults only) and checks what it names. */
 int setup_config(struct config *config, const char *path, struct error *err);

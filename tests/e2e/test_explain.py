@@ -6,14 +6,9 @@ written here, of which each line's cause is known.
 """
 
 import collections
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
-import subprocess
-import termios
 
 import tap
 from tap import LABORATORY, ROOT, same, test
@@ -49,26 +44,6 @@ class ExplainTool(Tool):
     def json(self, *args, stdin=b"", status=DONE):
         out = self.explain("--json", *args, stdin=stdin, status=status)
         return [json.loads(line) for line in out.decode("utf-8").splitlines()]
-
-    def on_terminal(self, *args, columns=80, env=None):
-        """What a terminal of that width gets to see."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
-        child = subprocess.Popen([self.binary, *args], stdin=subprocess.DEVNULL, stdout=theirs,
-                                 stderr=theirs, env=self.environment(env))
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # EIO: the other end is closed
-                part = b""
-            if not part:
-                break
-            seen += part
-        os.close(ours)
-        child.wait(timeout=60)
-        return seen
 
     def rules(self, content, name="mine.rules"):
         """The configuration that names a file of rules, and that file."""

@@ -348,11 +348,15 @@ static void test_last_cause_comes_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_comes_back),        cmocka_unit_test(test_births_come_back),
-        cmocka_unit_test(test_only_what_is_kept_is_remembered),        cmocka_unit_test(test_births_come_back),
-        cmocka_unit_test(test_smaller_limit),          cmocka_unit_test(test_membership_is_sticky),
-        cmocka_unit_test(test_nothing_saved),          cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_correlation_comes_back), cmocka_unit_test(test_correlation_of_noise),
+        cmocka_unit_test(test_page_comes_back),
+        cmocka_unit_test(test_births_come_back),
+        cmocka_unit_test(test_only_what_is_kept_is_remembered),
+        cmocka_unit_test(test_smaller_limit),
+        cmocka_unit_test(test_membership_is_sticky),
+        cmocka_unit_test(test_nothing_saved),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_correlation_comes_back),
+        cmocka_unit_test(test_correlation_of_noise),
         cmocka_unit_test(test_last_cause_comes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
