@@ -10,14 +10,15 @@
 const char *const shape_minutes[QUEUE_BANDS] = {"5",   "10",  "20",  "40",   "80",
                                                 "160", "320", "640", "1280", "1280+"};
 
-/* The recipients of one domain. */
+/* The recipients of one domain in one queue. */
 struct cells {
-    uint32_t n[SHAPE_QUEUES][QUEUE_BANDS];
+    uint32_t n[QUEUE_BANDS];
 };
 
 struct shape {
     struct dict domains;
-    struct cells *cells;  /* by the domain's number */
+    /* By the domain's number; NULL where the queue has no recipient: most have none. */
+    struct cells *cells[SHAPE_QUEUES];
     struct rank *ranking; /* room to sort them */
     struct shape_queue queues[SHAPE_QUEUES];
     unsigned queue_count;
@@ -40,7 +41,6 @@ struct shape *shape_new(const char *const *queues, uint32_t domains, uint64_t se
 {
     struct shape *shape = must_calloc(1, sizeof(*shape));
     dict_init(&shape->domains, domains + 2, seed);
-    shape->cells = must_calloc(domains + 2, sizeof(*shape->cells));
     shape->ranking = must_calloc(domains + 2, sizeof(*shape->ranking));
     for (; *queues; queues++)
         name_queue(&shape->queues[shape->queue_count++], slice_str(*queues));
@@ -52,7 +52,8 @@ void shape_free(struct shape *shape)
     if (!shape)
         return;
     dict_release(&shape->domains);
-    free(shape->cells);
+    for (unsigned q = 0; q < SHAPE_QUEUES; q++)
+        free(shape->cells[q]);
     free(shape->ranking);
     free(shape);
 }
@@ -83,12 +84,18 @@ void shape_message(struct shape *shape, const struct queue_message *message, int
     queue->oldest = age > queue->oldest ? age : queue->oldest;
 }
 
-static uint64_t weigh(const struct cells *cells, unsigned queue)
+/* Of which queues a table tells: of one, or of all that have recipients. */
+static bool counts_in(const struct shape *shape, unsigned q, unsigned queue)
+{
+    return shape->cells[q] && (q == queue || queue == SHAPE_ALL);
+}
+
+static uint64_t weigh(const struct shape *shape, uint32_t number, unsigned queue)
 {
     uint64_t sum = 0;
-    for (unsigned q = 0; q < SHAPE_QUEUES; q++) {
-        for (unsigned b = 0; b < QUEUE_BANDS && (q == queue || queue == SHAPE_ALL); b++)
-            sum += cells->n[q][b];
+    for (unsigned q = 0; q < shape->queue_count; q++) {
+        for (unsigned b = 0; b < QUEUE_BANDS && counts_in(shape, q, queue); b++)
+            sum += shape->cells[q][number].n[b];
     }
     return sum;
 }
@@ -110,7 +117,7 @@ static unsigned rank_domains(const struct shape *shape, unsigned queue)
 {
     unsigned count = 0;
     for (uint32_t i = 0; i < shape->domains.count; i++) {
-        uint64_t weight = i == DICT_OTHER ? 0 : weigh(&shape->cells[i], queue);
+        uint64_t weight = i == DICT_OTHER ? 0 : weigh(shape, i, queue);
         shape->ranking[count] = (struct rank){weight, (uint16_t)i};
         count += weight > 0;
     }
@@ -118,11 +125,15 @@ static unsigned rank_domains(const struct shape *shape, unsigned queue)
     return count;
 }
 
-static void add_cells(struct cells *to, const struct cells *from)
+/* What the domain has becomes that of "other". */
+static void fold(struct shape *shape, uint16_t number)
 {
-    for (unsigned q = 0; q < SHAPE_QUEUES; q++) {
-        for (unsigned b = 0; b < QUEUE_BANDS; b++)
-            to->n[q][b] += from->n[q][b];
+    for (unsigned q = 0; q < shape->queue_count; q++) {
+        struct cells *cells = shape->cells[q];
+        for (unsigned b = 0; b < QUEUE_BANDS && cells; b++) {
+            cells[DICT_OTHER].n[b] += cells[number].n[b];
+            cells[number].n[b] = 0;
+        }
     }
 }
 
@@ -134,8 +145,7 @@ static void make_room(struct shape *shape)
         uint16_t number = shape->ranking[i].number;
         if (number == DICT_EMPTY)
             continue;
-        add_cells(&shape->cells[DICT_OTHER], &shape->cells[number]);
-        shape->cells[number] = (struct cells){0};
+        fold(shape, number);
         dict_remove(&shape->domains, number);
     }
 }
@@ -151,12 +161,19 @@ static uint16_t find_domain(struct shape *shape, struct slice domain)
     return dict_intern(&shape->domains, domain);
 }
 
+static struct cells *cells_of(struct shape *shape, unsigned queue)
+{
+    if (!shape->cells[queue])
+        shape->cells[queue] = must_calloc(shape->domains.limit, sizeof(struct cells));
+    return shape->cells[queue];
+}
+
 void shape_recipient(struct shape *shape, struct slice domain)
 {
     if (shape->left_out)
         shape->queues[shape->queue].left_out++;
     else
-        shape->cells[find_domain(shape, domain)].n[shape->queue][shape->band]++;
+        cells_of(shape, shape->queue)[find_domain(shape, domain)].n[shape->band]++;
 }
 
 unsigned shape_queues(const struct shape *shape)
@@ -170,13 +187,14 @@ static void name_row(struct shape_row *row, struct slice name)
     snprintf(row->domain, sizeof(row->domain), "%.*s", SLICE_ARG(name));
 }
 
-/* Adds what of the cells is in the queue. */
-static void add_row(struct shape_row *row, const struct cells *cells, unsigned queue)
+/* Adds what the domain has in the queue. */
+static void add_row(struct shape_row *row, const struct shape *shape, uint16_t number,
+                    unsigned queue)
 {
-    for (unsigned q = 0; q < SHAPE_QUEUES; q++) {
-        for (unsigned b = 0; b < QUEUE_BANDS && (q == queue || queue == SHAPE_ALL); b++) {
-            row->bands[b] += cells->n[q][b];
-            row->all += cells->n[q][b];
+    for (unsigned q = 0; q < shape->queue_count; q++) {
+        for (unsigned b = 0; b < QUEUE_BANDS && counts_in(shape, q, queue); b++) {
+            row->bands[b] += shape->cells[q][number].n[b];
+            row->all += shape->cells[q][number].n[b];
         }
     }
 }
@@ -210,9 +228,9 @@ void shape_table(const struct shape *shape, unsigned queue, unsigned max, struct
         uint16_t number = shape->ranking[i].number;
         if (i < max)
             name_row(&rows[i], dict_text(&shape->domains, number));
-        add_row(i < max ? &rows[i] : &table->other, &shape->cells[number], queue);
-        add_row(&table->total, &shape->cells[number], queue);
+        add_row(i < max ? &rows[i] : &table->other, shape, number, queue);
+        add_row(&table->total, shape, number, queue);
     }
-    add_row(&table->other, &shape->cells[DICT_OTHER], queue);
-    add_row(&table->total, &shape->cells[DICT_OTHER], queue);
+    add_row(&table->other, shape, DICT_OTHER, queue);
+    add_row(&table->total, shape, DICT_OTHER, queue);
 }

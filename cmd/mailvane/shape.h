@@ -7,9 +7,10 @@
  *     shape_table(shape, i, 20, rows, &table);
  *
  * As in qshape, the recipients of messages that `postsuper -e` has made expire are left out; how
- * many those are is told. Memory is fixed by shape_new: when more domains come than there is room
- * for, the less busy half of them is added up as "other", so that the busy ones survive. Sums are
- * exact; a domain may count for less than it has, if it has less than a share of 2/domains.
+ * many those are is told. Memory is bounded by shape_new, and taken for the queues that have
+ * recipients: when more domains come than there is room for, the less busy half of them is added up
+ * as "other", so that the busy ones survive. Sums are exact; a domain may count for less than it
+ * has, if it has less than a share of 2/domains.
  */
 #ifndef MAILVANE_SHAPE_H
 #define MAILVANE_SHAPE_H
