@@ -42,6 +42,7 @@ struct exim_look {
     uint64_t told_at; /* where they begin */
     uint64_t bytes;   /* of headers */
     struct seen got;
+    char folded[SPOOL_PIECE];
 };
 
 static void *state_new(void)
@@ -70,6 +71,28 @@ static void end(struct look *look)
     struct exim_look *x = look->state;
     walk_close(&x->walk);
     spool_close(&x->file);
+}
+
+/* --- who has got it ---------------------------------------------------------------------- */
+
+/* Exim writes down who has got it with the domain in lower case, whatever the header file has. */
+static struct slice fold(struct exim_look *x, struct slice address)
+{
+    address = slice_head(address, sizeof(x->folded));
+    size_t at = slice_rfind(address, '@');
+    for (size_t i = 0; i < address.len; i++)
+        x->folded[i] = i < at ? address.ptr[i] : byte_lower(address.ptr[i]);
+    return slice_of(x->folded, address.len);
+}
+
+static void remember(struct exim_look *x, struct slice address)
+{
+    x->crowded |= !seen_add(&x->got, fold(x, address));
+}
+
+static bool has_got_it(struct exim_look *x, struct slice address)
+{
+    return seen_has(&x->got, fold(x, address));
 }
 
 /* --- the lines of a header file, in their order --------------------------------------- */
@@ -121,7 +144,7 @@ static bool take_node(struct exim_look *x, struct slice line)
             return false;
         x->nodes += line.ptr[i] == 'Y';
     }
-    x->crowded |= !seen_add(&x->got, slice_skip(line, 3));
+    remember(x, slice_skip(line, 3));
     if (--x->nodes == 0)
         x->take = take_count;
     return line.ptr[2] == ' ';
@@ -263,7 +286,7 @@ static enum look_step next_journal(struct look *look)
     for (;;) {
         switch (spool_next(&x->file, &line)) {
         case SPOOL_LINE:
-            x->crowded |= !seen_add(&x->got, line);
+            remember(x, line);
             break;
         case SPOOL_MORE:
             return LOOK_NOTHING;
@@ -363,7 +386,7 @@ static enum look_step tell_recipient(struct look *look, struct slice line)
     struct exim_look *x = look->state;
     x->left--;
     struct slice address = address_of(line);
-    if (!address.len || seen_has(&x->got, address))
+    if (!address.len || has_got_it(x, address))
         return LOOK_NOTHING;
     look->recipient = (struct queue_recipient){.address = address};
     return LOOK_RECIPIENT;

@@ -36,6 +36,11 @@ static const struct row rows[] = {
     {"who has got it is compared as a whole",
      SLICE_INIT(HEAD "NN ba@a.example\n1\na@a.example\n" TAIL), SLICE_INIT("a@a.example.org\n"),
      "message queued 1795317363 10\nrecipient a@a.example\n"},
+    {"domains in capitals, of which Exim writes down lower case",
+     SLICE_INIT(HEAD "NN b@b.example\n4\na@A.Example\nb@B.EXAMPLE\nA@a.example\n"
+                     "\"x@Y\"@C.example\n" TAIL),
+     SLICE_INIT("a@a.example\n\"x@Y\"@c.example\n"),
+     "message queued 1795317363 10\nrecipient A@a.example\n"},
     {"variables whose values look like something else",
      SLICE_INIT(HEAD "-aclc 0 10\nXX\n7\nx@y\nz\n--aclm _v 12\n-frozen 1\nNN\n-acl 3 0\n\n"
                      "XX\n1\na@a.example\n" TAIL),
