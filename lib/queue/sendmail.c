@@ -160,6 +160,7 @@ static enum look_step tell_message(struct look *look)
     struct sendmail_look *s = look->state;
     if (!s->complete && s->file.st.st_mtime + YOUNG > time(NULL)) {
         s->stage = NEXT;
+        spool_close(&s->file);
         return LOOK_NOTHING;
     }
     if (!s->complete)
