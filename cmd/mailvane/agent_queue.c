@@ -32,6 +32,8 @@ static const enum metric drafted[] = {
     METRIC_QUEUE_LOOK_AGE,
 };
 
+static const enum metric of_the_spool[] = {METRIC_SPOOL_FREE_BYTES, METRIC_SPOOL_FREE_INODES};
+
 struct agent_queue {
     struct agent *agent;
     char *name; /* the label `mta` */
@@ -40,6 +42,7 @@ struct agent_queue {
     int64_t interval_ms, timeout_ms;
     struct look *look;
     struct draft *draft;
+    struct draft *room;        /* of the spool's file system */
     struct shape *shape;       /* of the look that goes on; NULL: none does */
     struct shape *shown;       /* of the one that is shown; NULL: none is */
     struct loop_timer due;     /* the next look */
@@ -90,15 +93,19 @@ static uint16_t label(struct agent_queue *q, enum label which, const char *text)
     return metrics_label(q->agent->pipeline.metrics, which, slice_str(text));
 }
 
+/* Where it cannot be told any more, what was shown goes. */
 static void report_spool(struct agent_queue *q)
 {
-    struct metrics *m = q->agent->pipeline.metrics;
-    struct series_key key = {{label(q, LABEL_PATH, q->spool)}};
+    const struct series_key none = {{0}};
     struct statvfs fs;
-    if (statvfs(q->spool, &fs) != 0)
+    if (statvfs(q->spool, &fs) != 0) {
+        draft_withdraw(q->room);
         return;
-    metrics_set(m, METRIC_SPOOL_FREE_BYTES, key, (double)fs.f_bavail * (double)fs.f_frsize);
-    metrics_set(m, METRIC_SPOOL_FREE_INODES, key, (double)fs.f_favail);
+    }
+    draft_begin(q->room);
+    draft_add(q->room, METRIC_SPOOL_FREE_BYTES, none, (double)fs.f_bavail * (double)fs.f_frsize);
+    draft_add(q->room, METRIC_SPOOL_FREE_INODES, none, (double)fs.f_favail);
+    draft_publish(q->room);
 }
 
 static void set_up(struct agent_queue *q, double up)
@@ -298,6 +305,7 @@ static void on_due(void *arg)
 
 static void open_queue(struct agent *agent, struct agent_queue *q, const struct setup_queue *setup)
 {
+    struct metrics *m = agent->pipeline.metrics;
     *q = (struct agent_queue){.agent = agent};
     q->name = must_strdup(setup->name);
     q->spool = must_strdup(setup->spool);
@@ -305,8 +313,9 @@ static void open_queue(struct agent *agent, struct agent_queue *q, const struct 
     q->interval_ms = setup->interval * 1000;
     q->timeout_ms = setup->timeout * 1000;
     q->look = look_new(queue_reader_named(setup->mta), q->spool);
-    q->draft =
-        draft_new(agent->pipeline.metrics, drafted, sizeof(drafted) / sizeof(drafted[0]), q->mta);
+    q->draft = draft_new(m, drafted, sizeof(drafted) / sizeof(drafted[0]), q->mta);
+    q->room = draft_new(m, of_the_spool, sizeof(of_the_spool) / sizeof(of_the_spool[0]),
+                        label(q, LABEL_PATH, q->spool));
     q->due = (struct loop_timer){.fn = on_due, .arg = q};
     q->more = (struct loop_timer){.fn = on_turn, .arg = q};
     q->silence = (struct loop_timer){.fn = on_silence, .arg = q};
@@ -348,6 +357,7 @@ void agent_queues_close(struct agent *agent)
         loop_timer_disarm(agent->loop, &q->due);
         look_free(q->look);
         draft_free(q->draft);
+        draft_free(q->room);
         free(q->told);
         free(q->name);
         free(q->spool);

@@ -325,6 +325,18 @@ def the_file_system_of_the_spool(queue):
 
 
 @scenario
+def a_spool_that_goes(queue):
+    """The room on a file system that cannot be asked any more is no figure of now."""
+    agent = queue.start()
+    looked(agent)
+    os.rename(queue.spool, queue.spool + ".away")
+    for name in "bytes", "inodes":
+        until(lambda name=name: not agent.scrape().having(f"mailvane_spool_free_{name}", {}), name)
+    os.rename(queue.spool + ".away", queue.spool)
+    until(lambda: agent.scrape().having("mailvane_spool_free_bytes", {"path": queue.spool}), "it")
+
+
+@scenario
 def two_instances(queue):
     other = queue.place.path("postfix-bulk")
     second = Showq(other, lambda client: client.sendall(END))
