@@ -55,7 +55,9 @@ struct agent {
     struct agent_state state;
     struct agent_queue *queues;
     size_t queue_count;
-    bool ready; /* all was read once that was there at the start */
+    size_t queue_turn;             /* whose turn it was last */
+    struct loop_timer queue_looks; /* somebody's turn */
+    bool ready;                    /* all was read once that was there at the start */
 };
 
 /* Reads and counts what the logs hold now, at most so many bytes; the rest comes by itself. */

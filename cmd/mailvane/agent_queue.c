@@ -1,7 +1,7 @@
 /*
  * The queues: each is looked at on a schedule of its own, in turns of a few milliseconds
- * between which lines are read and scrapes answered. What a look finds is a draft until it
- * is complete.
+ * between which lines are read and scrapes answered; of several looks each has its turn. What
+ * a look finds is a draft until it is complete.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -14,13 +14,10 @@
 #include "mailvane/queue/look.h"
 #include "setup.h"
 
-/* One turn; entries between two glances at the clock. */
-#define TURN_MS      3
-#define TURN_ENTRIES 32
+/* One turn of the loop looks so long: at one queue, however many there are. */
+#define TURN_US 2000
 /* A look shall cost a tenth of the time at most: so many times what it took lie between two. */
 #define BACK_OFF 9
-/* Whoever drips never ends. */
-#define LOOK_MAX_MS (3600 * 1000)
 /* After so many failed looks nobody knows what is in the queue. */
 #define FAILURES_MAX 3
 
@@ -46,9 +43,9 @@ struct agent_queue {
     struct shape *shape;       /* of the look that goes on; NULL: none does */
     struct shape *shown;       /* of the one that is shown; NULL: none is */
     struct loop_timer due;     /* the next look */
-    struct loop_timer more;    /* its next turn */
     struct loop_timer silence; /* the MTA has said nothing for too long */
     bool looking;
+    bool can_go_on; /* the look does not wait for the MTA */
     int64_t began_ms;
     int64_t wall;      /* when it began: ages are counted from then */
     int64_t shown_ms;  /* when the look began that is shown; 0: none is */
@@ -60,11 +57,16 @@ struct agent_queue {
     bool deferred;
 };
 
-static int64_t now_ms(void)
+static int64_t now_us(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t now_ms(void)
+{
+    return now_us() / 1000;
 }
 
 /* Says a sentence once, until another one or none is to be said. */
@@ -133,12 +135,11 @@ static void end_look(struct agent_queue *q)
     if (q->look->fd >= 0)
         loop_forget(loop, q->look->fd);
     look_end(q->look);
-    loop_timer_disarm(loop, &q->more);
     loop_timer_disarm(loop, &q->silence);
     if (q->shape)
         shape_free(q->shape);
     q->shape = NULL;
-    q->looking = false;
+    q->looking = q->can_go_on = false;
 }
 
 static void fail_look(struct agent_queue *q, const char *sentence)
@@ -212,59 +213,85 @@ static void count_recipient(struct agent_queue *q)
     draft_add(q->draft, METRIC_QUEUE_CAUSE_RECIPIENTS, by_cause, 1);
 }
 
-/* True where the look goes on at once. */
-static bool step(struct agent_queue *q, bool *waits)
+/* One step; the look may be over then, or wait. */
+static void step(struct agent_queue *q)
 {
     struct error err;
     switch (look_next(q->look, &err)) {
     case LOOK_MESSAGE:
         count_message(q);
-        return true;
+        break;
     case LOOK_RECIPIENT:
         count_recipient(q);
-        return true;
+        break;
     case LOOK_NOTHING:
-        return true;
+        break;
     case LOOK_WAIT:
-        *waits = true;
-        return false;
+        q->can_go_on = false;
+        break;
     case LOOK_END:
         finish_look(q);
-        return false;
+        break;
     case LOOK_FAILED:
         fail_look(q, err.text);
-        return false;
+        break;
     }
-    return false;
 }
 
+static void take_turn(struct agent_queue *q)
+{
+    struct error err;
+    int64_t start = now_us();
+    if (start / 1000 - q->began_ms > LOOK_MAX_SECONDS * 1000) {
+        look_overdue(q->look, LOOK_MAX_SECONDS, &err);
+        fail_look(q, err.text);
+        return;
+    }
+    /* The clock costs less than a step, which may have to wait for the disk. */
+    do
+        step(q);
+    while (q->can_go_on && now_us() - start < TURN_US);
+    if (q->looking)
+        loop_timer_arm(q->agent->loop, &q->silence, q->timeout_ms);
+}
+
+/* The next of those that can go on; NULL where all wait, or none is looked at. */
+static struct agent_queue *next_in_turn(struct agent *agent)
+{
+    for (size_t i = 0; i < agent->queue_count; i++) {
+        agent->queue_turn = (agent->queue_turn + 1) % agent->queue_count;
+        if (agent->queues[agent->queue_turn].can_go_on)
+            return &agent->queues[agent->queue_turn];
+    }
+    return NULL;
+}
+
+/* One turn each round of the loop: what one of many queues takes, lines and scrapes wait for. */
 static void on_turn(void *arg)
 {
+    struct agent *agent = arg;
+    struct agent_queue *q = next_in_turn(agent);
+    if (!q)
+        return;
+    take_turn(q);
+    loop_timer_arm(agent->loop, &agent->queue_looks, 0);
+}
+
+/* The MTA has said something, or the look has begun. */
+static void go_on(void *arg)
+{
     struct agent_queue *q = arg;
-    int64_t start = now_ms();
-    bool waits = false;
-    if (start - q->began_ms > LOOK_MAX_MS) {
-        fail_look(q, "a look took longer than an hour");
-        return;
-    }
-    for (unsigned i = 1; step(q, &waits); i++) {
-        if (i % TURN_ENTRIES == 0 && now_ms() - start >= TURN_MS)
-            break;
-    }
-    if (!q->looking)
-        return;
-    if (!waits)
-        loop_timer_arm(q->agent->loop, &q->more, 0);
-    loop_timer_arm(q->agent->loop, &q->silence, q->timeout_ms);
+    q->can_go_on = true;
+    if (!q->agent->queue_looks.due_ms)
+        loop_timer_arm(q->agent->loop, &q->agent->queue_looks, 0);
 }
 
 static void on_silence(void *arg)
 {
     struct agent_queue *q = arg;
-    char sentence[160];
-    snprintf(sentence, sizeof(sentence), "%.80s: nothing was said for %lld seconds", q->spool,
-             (long long)(q->timeout_ms / 1000));
-    fail_look(q, sentence);
+    struct error err;
+    look_silent(q->look, (long)(q->timeout_ms / 1000), &err);
+    fail_look(q, err.text);
 }
 
 /* An empty queue is 0, and no gap. */
@@ -296,11 +323,11 @@ static void on_due(void *arg)
     q->looking = true;
     q->shape = shape_new(queue_reader_queues(q->look->reader), PAGE_DOMAINS, hash_seed());
     begin_draft(q);
-    if (q->look->fd >= 0 && loop_watch(q->agent->loop, q->look->fd, on_turn, q, &err) < 0) {
+    if (q->look->fd >= 0 && loop_watch(q->agent->loop, q->look->fd, go_on, q, &err) < 0) {
         fail_look(q, err.text);
         return;
     }
-    on_turn(q);
+    go_on(q);
 }
 
 static void open_queue(struct agent *agent, struct agent_queue *q, const struct setup_queue *setup)
@@ -317,7 +344,6 @@ static void open_queue(struct agent *agent, struct agent_queue *q, const struct 
     q->room = draft_new(m, of_the_spool, sizeof(of_the_spool) / sizeof(of_the_spool[0]),
                         label(q, LABEL_PATH, q->spool));
     q->due = (struct loop_timer){.fn = on_due, .arg = q};
-    q->more = (struct loop_timer){.fn = on_turn, .arg = q};
     q->silence = (struct loop_timer){.fn = on_silence, .arg = q};
     log_info(&agent->log, "looking at the queue of %s in %s", q->name, q->spool);
     loop_timer_arm(agent->loop, &q->due, 0);
@@ -328,6 +354,7 @@ void agent_queues_open(struct agent *agent)
     struct setup_queue queues[SETUP_QUEUES_MAX];
     agent->queue_count = setup_queues(&agent->config, queues);
     agent->queues = must_calloc(agent->queue_count, sizeof(*agent->queues));
+    agent->queue_looks = (struct loop_timer){.fn = on_turn, .arg = agent};
     for (size_t i = 0; i < agent->queue_count; i++)
         open_queue(agent, &agent->queues[i], &queues[i]);
 }
@@ -363,5 +390,6 @@ void agent_queues_close(struct agent *agent)
         free(q->spool);
     }
     free(agent->queues);
+    loop_timer_disarm(agent->loop, &agent->queue_looks);
     agent->queue_count = 0;
 }

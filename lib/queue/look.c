@@ -76,6 +76,16 @@ enum look_step look_next(struct look *look, struct error *err)
     return step == LOOK_END ? end_of(look, err) : step;
 }
 
+int look_silent(const struct look *look, long seconds, struct error *err)
+{
+    return error_set(err, "%s: nothing was said for %ld seconds", look->spool, seconds);
+}
+
+int look_overdue(const struct look *look, long seconds, struct error *err)
+{
+    return error_set(err, "%s: the look is not complete after %ld seconds", look->spool, seconds);
+}
+
 int look_fail(const struct look *look, const char *what, struct error *err)
 {
     return error_set(err, "%s%s%s: %s%s", look->spool, *what ? "/" : "", what, strerror(errno),

@@ -8,6 +8,7 @@ TAP on stdout. What the queue holds is what postqueue and qshape said of the sna
 """
 
 import collections
+import glob
 import gzip
 import json
 import os
@@ -267,6 +268,36 @@ def a_showq_that_drips(queue):
     same(depths(looked(agent)), {("deferred",): 1}, "messages")
 
 
+def an_hour_a_second(queue):
+    """Runs what follows with a clock that goes 3600 times as fast."""
+    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
+    if not found:
+        raise Skip("faketime is not installed")
+    with open(queue.place.binary, "rb") as binary:
+        if b"__asan_init" in binary.read():
+            raise Skip("libfaketime does not start beside AddressSanitizer")
+    return ("env", f"LD_PRELOAD={found[0]}", "FAKETIME=+0 x3600")
+
+
+def drip_for_ever(client):
+    client.sendall(message("deferred", time.time(), [("a@a.example", "x")])[:-2])
+    while True:
+        client.sendall(b"x")
+        time.sleep(0.01)
+
+
+@scenario
+def a_showq_that_never_ends(queue):
+    """It says something all the time, and yet the look is given up."""
+    queue.showq.answer = drip_for_ever
+    inside = an_hour_a_second(queue)
+    config = f"sources: [{{ file: {queue.place.log} }}]\n"
+    config += f"queue: [{{ postfix: {queue.spool}, timeout: 3600, interval: 3600 }}]\n"
+    agent = queue.place.start(config=config, inside=inside)
+    agent.wait_said("spool: the look is not complete after 3600 seconds")
+    same(up(agent), {"postfix": 0}, "up")
+
+
 @scenario
 def nobody_listens(queue):
     queue.showq.close()
@@ -353,6 +384,19 @@ def two_instances(queue):
     asked = second.asked
     until(lambda: second.asked >= asked + 2, "more looks at the second")
     same(queue.showq.asked, 1, "looks at the first")
+
+
+@scenario
+def one_that_hangs_is_no_matter_of_the_other(queue):
+    other = queue.place.path("postfix-bulk")
+    second = Showq(other, lambda client: client.sendall(END))
+    queue.showq.hangs(message("hold", time.time(), [("a@a.example", "")]))
+    agent = queue.place.start(
+        config=f"sources: [{{ file: {queue.place.log} }}]\n"
+        f"queue: [{{ postfix: {queue.spool} }}, {{ postfix: {other}, interval: 1 }}]"
+    )
+    until(lambda: second.asked >= 3, "looks at the second")
+    same((up(agent), queue.showq.asked), ({"postfix-bulk": 1}, 1), "what is known")
 
 
 @scenario

@@ -21,6 +21,8 @@
 #include "mailvane/queue/entry.h"
 
 #define LOOK_QUEUES_MAX 8
+/* For the caller, who has the clock: whoever drips never ends. */
+#define LOOK_MAX_SECONDS 3600
 
 enum look_step {
     LOOK_MESSAGE,   /* look->message */
@@ -61,6 +63,9 @@ void look_free(struct look *look);
 /* -1 where there is nothing to read; look_end is not needed then. */
 int look_begin(struct look *look, struct error *err);
 enum look_step look_next(struct look *look, struct error *err);
+/* Why a look is given up whose MTA says nothing, or that does not end; -1. */
+int look_silent(const struct look *look, long seconds, struct error *err);
+int look_overdue(const struct look *look, long seconds, struct error *err);
 /* Gives up what the look has open, complete or not. The caller has forgotten look->fd. */
 void look_end(struct look *look);
 
