@@ -11,6 +11,13 @@
 /* So many recipient domains are told apart; the page shows --top of them. */
 #define DOMAINS 512
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* Waits for the MTA to say something. */
 static int await(const struct queue_report *r, struct error *err)
 {
@@ -21,10 +28,7 @@ static int await(const struct queue_report *r, struct error *err)
     while (ready < 0 && errno == EINTR);
     if (ready < 0)
         return error_set(err, "%s: poll: %s", r->setup->spool, strerror(errno));
-    if (ready == 0)
-        return error_set(err, "%s: nothing was said for %ld seconds", r->setup->spool,
-                         r->setup->timeout);
-    return 0;
+    return ready ? 0 : look_silent(r->look, r->setup->timeout, err);
 }
 
 static void take_message(struct queue_report *r)
@@ -45,10 +49,11 @@ static void take_recipient(struct queue_report *r, struct pipeline *pipeline)
         r->causes.causes[waiting.cause]++;
 }
 
-/* To the end; -1 where the look fails. */
+/* To the end; -1 where the look fails, or does not end. */
 static int look_through(struct queue_report *r, struct pipeline *pipeline, struct error *err)
 {
-    for (;;) {
+    int64_t last = now_ms() + LOOK_MAX_SECONDS * 1000;
+    while (now_ms() < last) {
         switch (look_next(r->look, err)) {
         case LOOK_MESSAGE:
             take_message(r);
@@ -68,6 +73,7 @@ static int look_through(struct queue_report *r, struct pipeline *pipeline, struc
             return -1;
         }
     }
+    return look_overdue(r->look, LOOK_MAX_SECONDS, err);
 }
 
 static int look_at(struct queue_report *r, struct pipeline *pipeline, struct error *err)
@@ -78,6 +84,14 @@ static int look_at(struct queue_report *r, struct pipeline *pipeline, struct err
     int rc = look_through(r, pipeline, err);
     look_end(r->look);
     return rc;
+}
+
+/* A sentence, and in the list, too: who reads that shall not take silence for an empty queue. */
+static int report_failure(const struct queue_report *r, const char *why, struct js *list)
+{
+    if (list)
+        js_add(list, report_queue_failure_json(r, why));
+    return cli_fail(EXIT_WORLD, "report: the queue of %s: %s", r->setup->name, why);
 }
 
 /* On the page, or in the list where there is one. */
@@ -91,7 +105,7 @@ static int report_one(const struct setup_queue *setup, struct pipeline *pipeline
     r.look = look_new(reader, setup->spool);
     r.shape = shape_new(queue_reader_queues(reader), DOMAINS, hash_seed());
     if (look_at(&r, pipeline, &err) < 0)
-        status = cli_fail(EXIT_WORLD, "%s", err.text);
+        status = report_failure(&r, err.text, list);
     else if (list)
         js_add(list, report_queue_json(&r));
     else

@@ -3,7 +3,8 @@
  * domains by age, as qshape(1) shows them, with the causes that the MTA has recorded.
  *
  * What one look holds in memory does not depend on what the queue holds. A queue that cannot be
- * looked at is one sentence on stderr; the others are reported all the same.
+ * looked at is one sentence on stderr, and in JSON an object with `error`; the others are
+ * reported all the same.
  */
 #ifndef MAILVANE_REPORT_QUEUE_H
 #define MAILVANE_REPORT_QUEUE_H
@@ -29,5 +30,6 @@ int report_queues(const struct config *config, struct pipeline *pipeline, unsign
 
 void report_queue_page(const struct queue_report *report, const struct term *term);
 struct js *report_queue_json(const struct queue_report *report);
+struct js *report_queue_failure_json(const struct queue_report *report, const char *why);
 
 #endif

@@ -171,12 +171,25 @@ static struct js *causes(const struct queue_report *r)
     return list;
 }
 
+static struct js *object_of(const struct queue_report *r)
+{
+    struct js *object = js_object();
+    js_set_word(object, "mta", r->setup->name);
+    js_set_word(object, "spool", r->setup->spool);
+    return object;
+}
+
+struct js *report_queue_failure_json(const struct queue_report *r, const char *why)
+{
+    struct js *object = object_of(r);
+    js_set_word(object, "error", why);
+    return object;
+}
+
 struct js *report_queue_json(const struct queue_report *r)
 {
     const struct look *look = r->look;
-    struct js *object = js_object(), *queues = js_list();
-    js_set_word(object, "mta", r->setup->name);
-    js_set_word(object, "spool", r->setup->spool);
+    struct js *object = object_of(r), *queues = js_list();
     for (unsigned i = 0; i < shape_queues(r->shape); i++)
         js_add(queues, queue_of(r, i));
     js_set(object, "queues", queues);

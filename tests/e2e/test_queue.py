@@ -296,6 +296,13 @@ def a_showq_that_never_ends(queue):
     agent = queue.place.start(config=config, inside=inside)
     agent.wait_said("spool: the look is not complete after 3600 seconds")
     same(up(agent), {"postfix": 0}, "up")
+    done = subprocess.run([*inside, queue.place.binary, "report", "--queue", "--config.file",
+                           agent.config_file], capture_output=True, text=True, timeout=PATIENCE,
+                          check=False)  # fmt: skip
+    same((done.returncode, done.stdout), (3, ""), "status and page of the report")
+    want = "mailvane: report: the queue of postfix: "
+    want += f"{queue.spool}: the look is not complete after 3600 seconds\n"
+    same(done.stderr, want, "sentence")
 
 
 @scenario
@@ -482,6 +489,25 @@ def report_goes_on_behind_a_queue_that_hangs(queue):
     same(status, 3, "status")
     same("nothing was said for 1 seconds" in said, True, f"sentence: {said}")
     same(("exim, queued" in page, "deferred" in page), (True, False), f"page: {page}")
+
+
+@scenario
+def report_of_queues_that_all_fail(queue):
+    """A sentence for each on stderr, and what reads JSON is told as well."""
+    queue.showq.says(b"220 mx.example ESMTP\r\n\0")
+    nowhere = queue.place.path("nowhere")
+    spools = f"{{ postfix: {queue.spool} }}, {{ exim: {nowhere} }}"
+    status, printed, said = report(queue, spools, "--json")
+    same(status, 3, "status")
+    rows = {row["mta"]: row for row in json.loads(printed)["queues"]}
+    whys = {
+        "postfix": f"{queue.spool}/public/showq: a list that does not begin with queue_name",
+        "exim": f"{nowhere}/input: No such file or directory",
+    }
+    same({mta: row["error"] for mta, row in rows.items()}, whys, "errors")
+    same(rows["exim"]["spool"], nowhere, "spool")
+    want = [f"mailvane: report: the queue of {mta}: {why}" for mta, why in whys.items()]
+    same(said.splitlines(), want, "sentences")
 
 
 @scenario
