@@ -207,7 +207,7 @@ COV_CMD := $(CMD_SRC:%.c=$(COV_OUT)/obj/%.o)
 COV_FUZZ := $(FUZZ_SRC:tests/fuzz/%.c=$(COV_OUT)/%)
 COV_UNIT := $(UNIT_SRC:tests/unit/%.c=$(COV_OUT)/%)
 # What reads bytes that somebody else wrote.
-PARSERS := $(wildcard lib/line/*.c lib/event/dsn.c lib/format/*.c lib/config/*.c) \
+PARSERS := $(wildcard lib/line/*.c lib/event/dsn.c lib/format/*.c lib/config/*.c lib/queue/*.c) \
 	$(addprefix lib/base/,domain.c number.c utf8.c) lib/metric/kept.c lib/source/checkpoint.c \
 	$(filter-out %_data.c,$(wildcard lib/classify/*.c)) $(wildcard lib/expose/http*.c) lib/expose/scrapers.c
 .SECONDARY: $(COV_LIB) $(COV_CMD)
