@@ -66,13 +66,21 @@ static enum look_step end_of(const struct look *look, struct error *err)
     return LOOK_FAILED;
 }
 
+/* An address that was cut ends within its local part, which would be told as its domain. */
+static void complete_recipient(const struct look *look, struct queue_recipient *recipient)
+{
+    recipient->mta = look->reader->name;
+    if (recipient->address.len > QUEUE_ADDRESS_MAX)
+        recipient->address = SLICE_NONE;
+}
+
 enum look_step look_next(struct look *look, struct error *err)
 {
     enum look_step step = look->reader->next(look, err);
     if (step == LOOK_MESSAGE)
         look->messages++;
     else if (step == LOOK_RECIPIENT)
-        look->recipient.mta = look->reader->name;
+        complete_recipient(look, &look->recipient);
     return step == LOOK_END ? end_of(look, err) : step;
 }
 

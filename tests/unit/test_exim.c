@@ -116,6 +116,32 @@ static void test_an_envelope_of_many(void **state)
     strbuf_release(&journal);
 }
 
+/* Whatever stands behind an '@' where such an address was cut is no domain. */
+static void test_an_address_that_is_too_long(void **state)
+{
+    (void)state;
+    for (size_t len = QUEUE_ADDRESS_MAX; len <= QUEUE_ADDRESS_MAX + 1; len++) {
+        struct strbuf header = STRBUF_INIT, want = STRBUF_INIT;
+        struct stage stage;
+        strbuf_add_str(&want, "message queued 1795317363 10\nrecipient ");
+        strbuf_add_str(&header, HEAD "XX\n1\n");
+        size_t from = header.len;
+        strbuf_add_str(&header, "\"local@");
+        while (header.len - from < len)
+            strbuf_add_str(&header, "x");
+        if (len == QUEUE_ADDRESS_MAX)
+            strbuf_add(&want, header.buf + from, len);
+        strbuf_add_str(&header, "\n" TAIL);
+        strbuf_add_str(&want, "\n");
+        stage_open(&stage);
+        stage_put(&stage, "input/" ID "-H", strbuf_slice(&header));
+        stage_expect("long", &stage, "exim", want.buf);
+        stage_close(&stage);
+        strbuf_release(&header);
+        strbuf_release(&want);
+    }
+}
+
 /* More than are remembered have got it: nothing is said that would be wrong. */
 static void test_too_many_have_got_it(void **state)
 {
@@ -201,9 +227,13 @@ static void test_a_journal_that_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header_files),         cmocka_unit_test(test_an_envelope_of_many),
-        cmocka_unit_test(test_too_many_have_got_it), cmocka_unit_test(test_messages_do_not_mix),
-        cmocka_unit_test(test_what_may_not_be_read), cmocka_unit_test(test_a_journal_that_fails),
+        cmocka_unit_test(test_header_files),
+        cmocka_unit_test(test_an_envelope_of_many),
+        cmocka_unit_test(test_too_many_have_got_it),
+        cmocka_unit_test(test_an_address_that_is_too_long),
+        cmocka_unit_test(test_messages_do_not_mix),
+        cmocka_unit_test(test_what_may_not_be_read),
+        cmocka_unit_test(test_a_journal_that_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,8 +16,11 @@ struct queue_message {
     bool expiring; /* made to expire by hand (postsuper -e): qshape does not count it */
 };
 
+/* Bytes. One that is longer is none: where it ends, and so its domain, nobody knows for sure. */
+#define QUEUE_ADDRESS_MAX 4095
+
 struct queue_recipient {
-    struct slice address;
+    struct slice address; /* empty where it is too long */
     struct slice reason; /* why it still waits; empty where nothing is recorded */
     const char *mta;     /* whose words those are: filled by look_next */
 };

@@ -17,7 +17,7 @@
 #include "mailvane/queue/entry.h"
 
 #define SHOWQ_NAME_MAX  64
-#define SHOWQ_VALUE_MAX 4096
+#define SHOWQ_VALUE_MAX (QUEUE_ADDRESS_MAX + 1) /* so that an address that was cut is too long */
 #define SHOWQ_QUEUE_MAX 32
 
 enum showq_token {
