@@ -19,7 +19,7 @@ import subprocess
 import time
 
 import tap
-from agent import PATIENCE, Place, sent, until
+from agent import MEMORY_GROWTH_KIB, PATIENCE, Place, sent, until
 from queue_peer import END, Showq, message
 from tap import LABORATORY, ROOT, Skip, same
 
@@ -313,6 +313,28 @@ def nobody_listens(queue):
     agent.wait_said("is Postfix running")
     queue.showq = Showq(queue.spool, lambda client: client.sendall(END))
     looked(agent)
+
+
+@scenario
+def a_hundred_thousand_domains_with_a_reason_each(queue):
+    """Strangers choose both: what does not fit is "other", and memory does not grow by it."""
+    now, many = time.time(), 100_000
+    reason = "host mx{0}.x.example[192.0.2.1] said: 450 4.2.{1} No {0} (in reply to RCPT TO)"
+    agent = queue.start(timeout=60)
+    looked(agent)
+    before = agent.status_number("VmRSS")
+    queue.showq.says(b"".join(
+        message("deferred", now, [(f"a@d{i}.example", reason.format(i, i % 1000))])
+        for i in range(many)
+    ) + END)  # fmt: skip
+    until(lambda: depths(agent.scrape()) == {("deferred",): many}, "all of them")
+    grown = agent.status_number("VmHWM") - before
+    same(grown < MEMORY_GROWTH_KIB, True, f"growth below 4 MiB (got {grown} KiB)")
+    samples = agent.scrape()
+    for name in "recipients", "age_recipients", "cause_recipients":
+        same(samples.sum(f"mailvane_queue_{name}"), many, name)
+    domains = samples.by("mailvane_queue_recipients", "domain")
+    same(("other",) in domains and len(domains) <= 501, True, f"{len(domains)} domains")
 
 
 @scenario
