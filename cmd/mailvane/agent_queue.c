@@ -1,5 +1,5 @@
 /*
- * The queues: each is looked at on a schedule of its own, in turns of a few milliseconds
+ * The queues: each is looked at on a schedule of its own, in turns of a millisecond
  * between which lines are read and scrapes answered; of several looks each has its turn. What
  * a look finds is a draft until it is complete.
  */
@@ -15,7 +15,7 @@
 #include "setup.h"
 
 /* One turn of the loop looks so long: at one queue, however many there are. */
-#define TURN_US 2000
+#define TURN_US 1000
 /* A look shall cost a tenth of the time at most: so many times what it took lie between two. */
 #define BACK_OFF 9
 /* After so many failed looks nobody knows what is in the queue. */
