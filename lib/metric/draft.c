@@ -14,6 +14,7 @@ struct draft *draft_new(struct metrics *m, const enum metric *ids, unsigned coun
         bug_if(row->type != GAUGE || row->label_count == 0);
         family_init(&draft->families[i], row, m->seed, &draft->births);
         draft->families[i].keeping = FAMILY_DRAFT;
+        draft->families[i].rest.value[0] = owner;
     }
     draft->next = m->drafts;
     m->drafts = draft;
@@ -76,16 +77,25 @@ void draft_withdraw(struct draft *draft)
         family_remove(&draft->metrics->families[draft->ids[i]], 0, draft->owner);
 }
 
+/*
+ * Where even the place for what has none is another's, the value is not shown: there nobody
+ * would take it away again, and it would grow with each look.
+ */
+static void show(const struct draft *draft, const struct series *series, struct family *family)
+{
+    struct series *to = family_series_at(family, &series->key);
+    if (to->key.value[0] == draft->owner)
+        to->values->x += series->values->x;
+}
+
 void draft_publish(struct draft *draft)
 {
     draft_withdraw(draft);
     for (unsigned i = 0; i < draft->count; i++) {
         const struct family *from = &draft->families[i];
         struct family *to = &draft->metrics->families[draft->ids[i]];
-        for (uint32_t n = 0; n < from->count; n++) {
-            const struct series *series = family_series(from, n);
-            family_at(to, &series->key)->x += series->values->x;
-        }
+        for (uint32_t n = 0; n < from->count; n++)
+            show(draft, family_series(from, n), to);
         to->folded += from->folded;
     }
 }

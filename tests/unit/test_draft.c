@@ -170,6 +170,56 @@ static void test_deliveries_take_places(void **state)
     strike_stage(&s);
 }
 
+static double sum_of(const struct stage *s, enum metric id)
+{
+    double sum = 0;
+    for (uint32_t i = 0; i < metrics_series_count(s->m, id); i++)
+        sum += metrics_series(s->m, id, i).values->x;
+    return sum;
+}
+
+/* More queues' series than there is room for: look after look no more than at the first. */
+static void test_owners_that_crowd_each_other(void **state)
+{
+    enum { EACH = 700 }; /* of 1024 */
+    struct stage s;
+    double first = 0;
+    (void)state;
+    raise_stage(&s);
+    for (unsigned look = 0; look < 4; look++) {
+        struct draft *drafts[] = {s.a, s.b};
+        for (unsigned d = 0; d < 2; d++) {
+            draft_begin(drafts[d]);
+            for (uint16_t i = 0; i < EACH; i++)
+                draft_add(drafts[d], METRIC_QUEUE_MESSAGES, (struct series_key){{0, i}}, 1);
+            draft_publish(drafts[d]);
+        }
+        double sum = sum_of(&s, METRIC_QUEUE_MESSAGES);
+        first = look ? first : sum;
+        assert_true(sum > EACH && sum <= first && first <= 2 * EACH);
+    }
+    draft_withdraw(s.a);
+    draft_withdraw(s.b);
+    expect_int("crowded", "sum behind all", (long)sum_of(&s, METRIC_QUEUE_MESSAGES), 0);
+    strike_stage(&s);
+}
+
+/* One queue's alone: all of it is there, be it under other labels. */
+static void test_an_owner_that_crowds_itself(void **state)
+{
+    struct stage s;
+    (void)state;
+    raise_stage(&s);
+    for (unsigned look = 0; look < 3; look++) {
+        draft_begin(s.a);
+        for (uint16_t i = 0; i < 3000; i++)
+            draft_add(s.a, METRIC_QUEUE_MESSAGES, (struct series_key){{0, i}}, 1);
+        draft_publish(s.a);
+        expect_int("crowd", "sum", (long)sum_of(&s, METRIC_QUEUE_MESSAGES), 3000);
+    }
+    strike_stage(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +228,8 @@ int main(void)
         cmocka_unit_test(test_begun_anew),
         cmocka_unit_test(test_domains_are_bounded),
         cmocka_unit_test(test_deliveries_take_places),
+        cmocka_unit_test(test_owners_that_crowd_each_other),
+        cmocka_unit_test(test_an_owner_that_crowds_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

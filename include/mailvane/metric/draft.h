@@ -9,6 +9,10 @@
  *
  * Recipient domains share their bound with the counters (topn.h): draft_domain gives one a
  * number, and what loses it while it is drafted or shown is added to "other".
+ *
+ * A draft may have as many series as its metrics may. Where those of all owners together are
+ * more, what has no place is folded as in metrics.h, and what not even that has room for is not
+ * shown; both count as folded.
  */
 #ifndef MAILVANE_METRIC_DRAFT_H
 #define MAILVANE_METRIC_DRAFT_H
