@@ -132,20 +132,32 @@ static void miss_queue(struct findings *f, const struct setup_queue *queue, cons
         bad(f, why);
 }
 
-/* Only whether a look could begin: what the queue holds is the agent's to say. */
+/*
+ * Why a look would tell less than there is; NULL where it begins well. Files may be out of reach
+ * whose names can be read, so the first is read; what the queue holds is the agent's to say.
+ */
+static const char *find_obstacle(struct look *look, struct error *err)
+{
+    enum look_step step = LOOK_NOTHING;
+    if (look_begin(look, err) < 0)
+        return err->text;
+    while (queue_reader_reads(look->reader) && step == LOOK_NOTHING && !look->unreadable)
+        step = look_next(look, err);
+    look_end(look);
+    if (step == LOOK_FAILED)
+        return err->text;
+    return look->counts_only || look->denied ? look->note.text : NULL;
+}
+
 static void check_queue(struct findings *f, const struct setup_queue *queue)
 {
     struct error err;
     struct look *look = look_new(queue_reader_named(queue->mta), queue->spool);
-    if (look_begin(look, &err) < 0) {
-        miss_queue(f, queue, err.text);
-    } else {
-        if (look->counts_only)
-            miss_queue(f, queue, look->note.text);
-        else
-            good(f, "queue", queue->spool);
-        look_end(look);
-    }
+    const char *obstacle = find_obstacle(look, &err);
+    if (obstacle)
+        miss_queue(f, queue, obstacle);
+    else
+        good(f, "queue", queue->spool);
     look_free(look);
 }
 

@@ -811,6 +811,22 @@ def sendmail_states_are_told(queue):
     agent.wait_said("qf6AM3H7nj000570: its version is not known")
 
 
+@scenario
+def check_reads_a_file_of_the_spool(queue):
+    """Its directory can be read by all, its files by root alone; the agent becomes nobody."""
+    name = "6AM3H5wi000557"
+    spool = sendmail_samples(queue, [name])
+    config = f"sources: [{{ file: {queue.place.log} }}]\nqueue: [{{ sendmail: {spool} }}]\n"
+    config += "user: nobody\n" if os.geteuid() == 0 else ""
+    path = queue.place.file("check.yml", config)
+    for mode, want in ((0o644, "ok"), (0o600 if os.geteuid() == 0 else 0, "problem")):
+        os.chmod(os.path.join(spool, f"qf{name}"), mode)
+        status, said = queue.place.check(path)
+        line = next(x for x in said.splitlines() if spool in x)
+        same((status, line.split()[0]), (want == "problem", want), said)
+    same(f"qf{name}: Permission denied; let mailvane's user read it" in line, True, line)
+
+
 # --- OpenSMTPD -----------------------------------------------------------------------------
 
 OPENSMTPD_CAUSES = {
