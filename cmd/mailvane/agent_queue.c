@@ -256,12 +256,12 @@ static void take_turn(struct agent_queue *q)
 }
 
 /* The next of those that can go on; NULL where all wait, or none is looked at. */
-static struct agent_queue *next_in_turn(struct agent *agent)
+static struct agent_queue *next_in_turn(const struct agent *agent)
 {
-    for (size_t i = 0; i < agent->queue_count; i++) {
-        agent->queue_turn = (agent->queue_turn + 1) % agent->queue_count;
-        if (agent->queues[agent->queue_turn].can_go_on)
-            return &agent->queues[agent->queue_turn];
+    for (size_t i = 1; i <= agent->queue_count; i++) {
+        struct agent_queue *q = &agent->queues[(agent->queue_turn + i) % agent->queue_count];
+        if (q->can_go_on)
+            return q;
     }
     return NULL;
 }
@@ -273,8 +273,10 @@ static void on_turn(void *arg)
     struct agent_queue *q = next_in_turn(agent);
     if (!q)
         return;
+    agent->queue_turn = (size_t)(q - agent->queues);
     take_turn(q);
-    loop_timer_arm(agent->loop, &agent->queue_looks, 0);
+    if (next_in_turn(agent))
+        loop_timer_arm(agent->loop, &agent->queue_looks, 0);
 }
 
 /* The MTA has said something, or the look has begun. */
