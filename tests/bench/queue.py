@@ -177,10 +177,11 @@ def spread(times):
 
 
 def slices(path, since):
-    """(wall, CPU) in milliseconds of what the loop did at a time."""
+    """Milliseconds that the loop was away at a time: all, of CPU time, without what others had."""
     with open(path, encoding="ascii") as lines:
         rows = [[int(n) for n in line.split()] for line in lines]
-    return [(wall / 1000, cpu / 1000) for when, wall, cpu in rows if when - wall > since * 1e6]
+    return [(wall / 1000, cpu / 1000, (wall - queued) / 1000)
+            for when, wall, cpu, queued in rows if when - wall > since * 1e6]  # fmt: skip
 
 
 def start_agent(spool, binary, preload, number, queue):
@@ -238,15 +239,15 @@ def measure(spool, binary, preload, count):
         took, got, during, peak, busy = a_look(spool, binary, preload, number)
         ours.append(took)
         assert got == count, f"messages: got {got}, want {count}"
-        wall, cpu = max(busy, default=(0, 0)), max((c for _, c in busy), default=0)
-        longest = max(longest, wall[0])
+        wall, cpu, own = (max(column) for column in zip((0, 0, 0), *busy))
+        longest = max(longest, own)
         print(f"{spool.name}: look {took:.2f} s, {spool.beside} {theirs[-1]:.2f} s; the loop was away "
-              f"for {wall[0]:.1f} ms at most, {cpu:.1f} ms of CPU time at most, over 5 ms "
-              f"{sum(w > 5 for w, _ in busy)} times; {len(during)} lines, each in the next scrape: "
+              f"for {wall:.1f} ms at most, without what others had the processor {own:.1f} ms, of CPU "
+              f"time {cpu:.1f} ms; {len(during)} lines, each in the next scrape: "
               f"median and slowest {spread(during)}; {peak - memory} KiB more than without a queue", flush=True)  # fmt: skip
     ratio = statistics.median(ours) / statistics.median(theirs)
     print(f"{spool.name}: {count} messages: a look takes {ratio:.2f} times what {spool.beside} takes; "
-          f"no stall of more than {longest:.1f} ms (the bound is {STALL_MS}); scrapes of an agent without "
+          f"no stall of its own of more than {longest:.1f} ms (the bound is {STALL_MS}); scrapes of an agent without "
           f"a queue while {spool.beside} runs: median and slowest {spread(others)}", flush=True)  # fmt: skip
 
 
