@@ -9,6 +9,7 @@
 
 #include "agent.h"
 #include "mailvane/base/bug.h"
+#include "mailvane/base/clock.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/metric/draft.h"
 #include "mailvane/queue/look.h"
@@ -56,18 +57,6 @@ struct agent_queue {
     uint16_t queue, band;
     bool deferred;
 };
-
-static int64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int64_t now_ms(void)
-{
-    return now_us() / 1000;
-}
 
 /* Says a sentence once, until another one or none is to be said. */
 static void tell(struct agent_queue *q, const char *sentence)
@@ -158,7 +147,7 @@ static void fail_look(struct agent_queue *q, const char *sentence)
 
 static void finish_look(struct agent_queue *q)
 {
-    int64_t took = now_ms() - q->began_ms, rest = took * BACK_OFF;
+    int64_t took = clock_ms() - q->began_ms, rest = took * BACK_OFF;
     const struct series_key none = {{0}};
     show_shape(q, q->shape);
     q->shape = NULL;
@@ -241,7 +230,7 @@ static void step(struct agent_queue *q)
 static void take_turn(struct agent_queue *q)
 {
     struct error err;
-    int64_t start = now_us();
+    int64_t start = clock_us();
     if (start / 1000 - q->began_ms > LOOK_MAX_SECONDS * 1000) {
         look_overdue(q->look, LOOK_MAX_SECONDS, &err);
         fail_look(q, err.text);
@@ -250,7 +239,7 @@ static void take_turn(struct agent_queue *q)
     /* The clock costs less than a step, which may have to wait for the disk. */
     do
         step(q);
-    while (q->can_go_on && now_us() - start < TURN_US);
+    while (q->can_go_on && clock_us() - start < TURN_US);
     if (q->looking)
         loop_timer_arm(q->agent->loop, &q->silence, q->timeout_ms);
 }
@@ -316,7 +305,7 @@ static void on_due(void *arg)
     struct agent_queue *q = arg;
     struct error err;
     report_spool(q);
-    q->began_ms = now_ms();
+    q->began_ms = clock_ms();
     q->wall = time(NULL);
     if (look_begin(q->look, &err) < 0) {
         fail_look(q, err.text);
@@ -367,14 +356,14 @@ void agent_queues_report(struct agent *agent)
         const struct agent_queue *q = &agent->queues[i];
         if (q->shown_ms)
             metrics_set(agent->pipeline.metrics, METRIC_QUEUE_LOOK_AGE,
-                        (struct series_key){{q->mta}}, (double)(now_ms() - q->shown_ms) / 1000);
+                        (struct series_key){{q->mta}}, (double)(clock_ms() - q->shown_ms) / 1000);
     }
 }
 
 struct queue_view agent_queue_view(const struct agent *agent, size_t queue)
 {
     const struct agent_queue *q = &agent->queues[queue];
-    return (struct queue_view){q->name, q->shown, (now_ms() - q->shown_ms) / 1000};
+    return (struct queue_view){q->name, q->shown, (clock_ms() - q->shown_ms) / 1000};
 }
 
 void agent_queues_close(struct agent *agent)

@@ -6,17 +6,11 @@
 
 #include "cli.h"
 #include "js.h"
+#include "mailvane/base/clock.h"
 #include "mailvane/base/hash.h"
 
 /* So many recipient domains are told apart; the page shows --top of them. */
 #define DOMAINS 512
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Waits for the MTA to say something. */
 static int await(const struct queue_report *r, struct error *err)
@@ -52,8 +46,8 @@ static void take_recipient(struct queue_report *r, struct pipeline *pipeline)
 /* To the end; -1 where the look fails, or does not end. */
 static int look_through(struct queue_report *r, struct pipeline *pipeline, struct error *err)
 {
-    int64_t last = now_ms() + LOOK_MAX_SECONDS * 1000;
-    while (now_ms() < last) {
+    int64_t last = clock_ms() + LOOK_MAX_SECONDS * 1000;
+    while (clock_ms() < last) {
         switch (look_next(r->look, err)) {
         case LOOK_MESSAGE:
             take_message(r);

@@ -10,6 +10,7 @@
 #include "http_clients.h"
 #include "http_listen.h"
 #include "mailvane/base/bug.h"
+#include "mailvane/base/clock.h"
 
 struct http {
     struct MHD_Daemon *daemon;
@@ -34,13 +35,6 @@ static const struct refusal bad_method = {MHD_HTTP_METHOD_NOT_ALLOWED, "405 Meth
                                           "GET, HEAD"};
 static const struct refusal too_large = {MHD_HTTP_CONTENT_TOO_LARGE, "413 Content Too Large\n",
                                          NULL};
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Sends a response with the headers that all have; takes it over, NULL too. */
 static enum MHD_Result send_response(struct MHD_Connection *connection, unsigned status,
@@ -222,7 +216,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
     const struct refusal *refusal = find_refusal(connection, method, version, page);
     struct http_client *client = client_of(connection);
     if (client)
-        http_clients_ask(client, now_ms());
+        http_clients_ask(client, clock_ms());
     return refusal ? send_refusal(connection, refusal) : send_page(http, connection, page, method);
 }
 
@@ -236,7 +230,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **se
     (void)seen;
     if (!client)
         return;
-    http_clients_done(&http->clients, client, now_ms());
+    http_clients_done(&http->clients, client, clock_ms());
     if (client->page && client->page->kept)
         http_clients_keep(&http->clients, client);
     if (client->page && options->answered)
@@ -249,7 +243,7 @@ static struct http_client *add_client(struct http *http, struct MHD_Connection *
     int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const struct sockaddr *at =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    struct http_client *client = http_clients_add(&http->clients, fd, now_ms());
+    struct http_client *client = http_clients_add(&http->clients, fd, clock_ms());
     if (!client)
         return NULL;
     client->number = ++*http->options.connections;
@@ -373,7 +367,7 @@ int64_t http_timeout_ms(const struct http *http)
 {
     if (http->again)
         return 0;
-    int64_t wait = http_clients_wait_ms(&http->clients, now_ms());
+    int64_t wait = http_clients_wait_ms(&http->clients, clock_ms());
     MHD_UNSIGNED_LONG_LONG library = 0;
     if (MHD_get_timeout(http->daemon, &library) == MHD_YES &&
         (wait < 0 || library < (unsigned long long)wait))
@@ -384,7 +378,7 @@ int64_t http_timeout_ms(const struct http *http)
 void http_run(struct http *http)
 {
     http->again = false;
-    http_clients_expire(&http->clients, now_ms());
+    http_clients_expire(&http->clients, clock_ms());
     MHD_run(http->daemon);
 }
 
