@@ -125,7 +125,7 @@ class Exim(Files):
 
     def fill(self, count):
         old = "1xUy3a-00004n-2x"
-        files = {which: read("exim", "spool", f"{old}-{which}") for which in "HD"}
+        files = {which: read("exim", "default", "spool", f"{old}-{which}") for which in "HD"}
         for number in range(count):
             new = f"1x{number % 62:02d}3a-{number:06d}-2x"
             for which, data in files.items():

@@ -637,17 +637,17 @@ def a_usual_queue_out_of_reach_is_but_a_note(queue):
 # --- Exim ----------------------------------------------------------------------------------
 
 
-def exim_listing():
+def exim_listing(run="default"):
     """What exim -bp said of the samples: (bytes, recipients) by message."""
-    with open(os.path.join(EXIM, "exim-bp.txt"), encoding="ascii") as file:
+    with open(os.path.join(EXIM, run, "exim-bp.txt"), encoding="ascii") as file:
         blocks = file.read().strip().split("\n\n")
     return [(int(b.split()[1]), [x.strip() for x in b.splitlines()[1:]]) for b in blocks]
 
 
-def exim_samples(queue):
+def exim_samples(queue, run="default"):
     """The samples' spool, split as with split_spool_directory."""
     spool = queue.place.path("exim4")
-    shutil.copytree(os.path.join(EXIM, "spool"), os.path.join(spool, "input", "a"))
+    shutil.copytree(os.path.join(EXIM, run, "spool"), os.path.join(spool, "input", "a"))
     return spool
 
 
@@ -664,10 +664,9 @@ def start_exim(queue, spool):
     return start_spool(queue, "exim", spool)
 
 
-@scenario
-def exim_as_its_listing_tells_it(queue):
-    samples = start_exim(queue, exim_samples(queue)).scrape()
-    listing = exim_listing()
+def exim_as_its_listing_tells_it(queue, run):
+    samples = start_exim(queue, exim_samples(queue, run)).scrape()
+    listing = exim_listing(run)
     same(depths(samples), {("queued",): len(listing)}, "messages")
     same(samples.sum("mailvane_queue_bytes"), sum(size for size, _ in listing), "bytes")
     domains = collections.Counter(
@@ -675,6 +674,17 @@ def exim_as_its_listing_tells_it(queue):
     )
     same(samples.by("mailvane_queue_recipients", "domain"), dict(domains), "recipients")
     same(samples.sum("mailvane_queue_age_recipients"), domains.total(), "recipients by age")
+
+
+@scenario
+def exim_of_default_settings(queue):
+    exim_as_its_listing_tells_it(queue, "default")
+
+
+@scenario
+def exim_of_another_run(queue):
+    """With headers that Exim has added itself, and more options in front of the recipients."""
+    exim_as_its_listing_tells_it(queue, "all")
 
 
 @scenario
