@@ -19,7 +19,7 @@ import subprocess
 import time
 
 import tap
-from agent import MEMORY_GROWTH_KIB, PATIENCE, Place, sent, until
+from agent import MEMORY_GROWTH_KIB, PATIENCE, Place, promtool_on, sent, until
 from queue_peer import END, Showq, message
 from tap import LABORATORY, ROOT, Skip, same
 
@@ -185,6 +185,45 @@ def the_provider_is_whom_the_mail_went_to(queue):
         lambda: agent.scrape().by("mailvane_queue_recipients", "provider") == {("google",): 1},
         "the provider",
     )
+
+
+HOSTILE = (
+    "secret@a.example", "SECRET@A.Example.", '"secret,b@c.example"@a.example', "secret", "secret@",
+    '"secret@b.example', '"secret\\"@b.example', "secret@b@a.example", "secret@a.example\n# EOF",
+    "secret@<b>a.example</b>", 'secret@a.example",mta="x', "secret@a\x01\x1b[2Jb.example", "secret@\udcff.example",
+    "<secret@a.example>", "secret@[192.0.2.1]", "secret@" + "a." * 200 + "example",
+    "x" * 4090 + "@secret@a.example", "@secret:secret@a.example", "secret%b.example@a.example",
+)  # fmt: skip
+# What base/domain.h takes for a domain, as in a log: escaped it breaks nothing.
+ODD_DOMAINS = {"a.example>", "b.example", r'a.example\",mta=\"x', "<b>a.example</b>"}
+
+
+@scenario
+def hostile_addresses(queue):
+    """Whatever they are made of, no local part is told, and what is told breaks no line."""
+    parts = [message("deferred", time.time(), [(to, f"host x said: 550 5.1.1 <{to}>: secret unknown")])
+             for to in (x.encode("utf-8", "surrogateescape").decode("latin-1") for x in HOSTILE)]  # fmt: skip
+    queue.showq.says(b"".join(parts).replace("\xff".encode(), b"\xff") + END)
+    state = queue.place.path("state.db")
+    config = f"sources: [{{ file: {queue.place.log} }}]\nstate: {state}\n"
+    config += f"queue: [{{ postfix: {queue.spool}, interval: 1 }}]\n"
+    agent = queue.place.start(config=config)
+    samples = looked(agent)
+    same(samples.sum("mailvane_queue_recipients"), len(HOSTILE), "recipients")
+    domains = {domain for (domain,) in samples.by("mailvane_queue_recipients", "domain")}
+    same(domains - {"a.example", "[192.0.2.1]", ""}, ODD_DOMAINS, "domains")
+    metrics, page = (agent.get(path)[1] for path in ("/metrics", "/"))
+    same("<b>" in page, False, "an element of theirs")
+    same(promtool_on(metrics)[0], 0, "promtool")
+    told = [metrics, page]
+    told += [report(queue, f"{{ postfix: {queue.spool} }}", *flags)[1] for flags in ((), ("--json",))]
+    same(agent.stop(), 0, "status")
+    told += agent.said
+    with open(state, encoding="latin-1") as file:
+        same("secret" in file.read().lower(), False, "a local part in the state")
+    for text in told:
+        same("secret" in text.lower(), False, f"a local part in {text}")
+        same(re.findall(r"[^\x20-\x7e\n]", text), [], f"bytes of theirs in {text}")
 
 
 # --- a showq that misbehaves ------------------------------------------------------------
