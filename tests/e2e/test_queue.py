@@ -505,9 +505,9 @@ def answer_as_old_as_the_snapshot(client):
     client.sendall(aged(snapshot("showq.raw.bin", "rb"), int(time.time()) - taken))
 
 
-def qshape_rows():
+def qshape_rows(name="qshape-deferred.txt"):
     """The numbers of each domain, and of TOTAL, as qshape gave them."""
-    rows = [line.split() for line in snapshot("qshape-deferred.txt").splitlines()[1:]]
+    rows = [line.split() for line in snapshot(name).splitlines()[1:]]
     return {row[0]: [int(n) for n in row[1:]] for row in rows if row}
 
 
@@ -530,6 +530,19 @@ def report_as_qshape_tells_it(queue):
     shown = {row[0]: [int(n) for n in row[1:]] for row in shown[3:]}
     same((status, shown), (0, want), "the page")
     same("postfix: why they were put off, and what to do" in page, True, f"advice in {page}")
+
+
+@scenario
+def report_of_all_queues_as_qshape_tells_it(queue):
+    """All of them together."""
+    queue.showq.answer = answer_as_old_as_the_snapshot
+    _, printed, _ = report(queue, f"{{ postfix: {queue.spool} }}", "--json")
+    sums = collections.defaultdict(lambda: [0] * (len(BANDS) + 1))
+    for told in json.loads(printed)["queues"][0]["queues"]:
+        for row in [*told["domains"], {**told, "domain": "TOTAL"}]:
+            for at, number in enumerate([row["recipients"], *row["ages"].values()]):
+                sums[row["domain"]][at] += number
+    same(dict(sums), qshape_rows("qshape-all.txt"), "domains by age")
 
 
 @scenario
