@@ -1,6 +1,7 @@
 /*
- * format/reason.h: what the queues of Sendmail and OpenSMTPD had recorded in the laboratory,
- * as mailq and smtpctl showed it there, and what the MTAs' sources write beside that.
+ * format/reason.h: what the queues of Postfix, Sendmail and OpenSMTPD had recorded in the
+ * laboratory, as postqueue, mailq and smtpctl showed it there, and what the MTAs' sources write
+ * beside that.
  */
 #include "guard.h"
 
@@ -42,6 +43,21 @@ static const struct row rows[] = {
      PHASE_CONNECT},
     {"opensmtpd", "BANNER rejected: 421 4.3.2 busy", 421, "4.3.2", "421 4.3.2 busy", "",
      PHASE_BANNER},
+    /* postqueue-j.json of the snapshot, and error(8) in front of it. */
+    {"postfix", "connect to mx.refused.example[127.60.0.1]:25: Connection refused", 0, "4.0.0",
+     "connect to mx.refused.example[127.60.0.1]:25: Connection refused", "mx.refused.example",
+     PHASE_CONNECT},
+    {"postfix",
+     "host mx.a.example[192.0.2.1] said: 450 4.2.0 Greylisted (in reply to RCPT TO "
+     "command)",
+     450, "4.2.0", "450 4.2.0 Greylisted", "mx.a.example", PHASE_RCPT},
+    {"postfix",
+     "delivery temporarily suspended: lost connection with mx.a.example[192.0.2.1] "
+     "while receiving the initial server greeting",
+     0, "4.0.0",
+     "delivery temporarily suspended: lost connection with mx.a.example[192.0.2.1] while receiving "
+     "the initial server greeting",
+     "mx.a.example", PHASE_BANNER},
     {"exim", "", 0, "4.0.0", "", "", PHASE_NONE},
 };
 
