@@ -21,8 +21,8 @@ struct queue_message {
 
 struct queue_recipient {
     struct slice address; /* empty where it is too long */
-    struct slice reason; /* why it still waits; empty where nothing is recorded */
-    const char *mta;     /* whose words those are: filled by look_next */
+    struct slice reason;  /* why it still waits; empty where nothing is recorded */
+    const char *mta;      /* whose words those are: filled by look_next */
 };
 
 /* qshape's bands by their upper bounds in seconds; one more is open. */
