@@ -56,7 +56,7 @@ struct config {
     bool sandbox;
     char **sandbox_paths; /* may be read, besides what everything above names */
     size_t sandbox_path_count;
-    char *user; /* NULL: the usual one, if there is one */
+    char *user;  /* NULL: the usual one, if there is one */
     char *state; /* NULL: nothing is kept over a restart */
 };
 
