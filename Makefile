@@ -55,6 +55,8 @@ OUT := $(BUILD)$(VARIANT)
 OBJ := $(OUT)/obj
 
 Q := $(if $(V),,@)
+# A make that builds: with all processors, unless somebody has said with how many.
+BUILD_WITH = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 LIB_SRC := $(sort $(wildcard lib/*/*.c))
 CMD_SRC := $(sort $(wildcard cmd/mailvane/*.c))
@@ -132,7 +134,7 @@ TESTS += $(foreach t,truth scan explain report docs agent sandbox prometheus pos
 
 check:
 	@$(MAKE) --no-print-directory deps-test
-	@$(MAKE) --no-print-directory check-only
+	+@$(BUILD_WITH) check-only
 
 check-only: $(BIN) $(UNIT_BIN) $(E2E_BIN) $(FAULTY)
 	@python3 tests/run.py $(TESTS)
@@ -152,22 +154,32 @@ torture: $(BIN) $(FAULTY)
 valgrind:
 	@$(MAKE) --no-print-directory deps-test
 	@packaging/deps.sh $(DEPS_VALGRIND)
-	@$(MAKE) --no-print-directory $(UNIT_BIN)
+	+@$(BUILD_WITH) $(UNIT_BIN)
 	@tests/valgrind.sh $(UNIT_BIN)
 
 run:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all
+	+@$(BUILD_WITH) all
 	@python3 tests/run_demo.py $(BIN)
 
 # --- benchmarks ----------------------------------------------------------------
 
+$(OUT)/bench/%: tests/bench/%.c $(OUT)/libmailvane.a
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(HARDEN) $(PKG_CFLAGS) -MMD -MP -pie -fno-lto $(LDFLAGS) -o $@ $< \
+		$(OUT)/libmailvane.a $(PKG_LIBS)
+
+-include $(wildcard $(OUT)/bench/*.d)
+
 bench:
 	@$(MAKE) --no-print-directory deps
-	@$(MAKE) --no-print-directory all
+	+@$(BUILD_WITH) all $(OUT)/bench/hostile
 	@tests/bench/run.sh $(BIN)
 	@python3 tests/bench/latency.py $(BIN)
 	@python3 tests/bench/checkpoint.py $(BIN)
+	@echo "A reply of 2000 hostile bytes, CPU time, and without PCRE2's JIT, as in the agent's sandbox:"
+	@$(OUT)/bench/hostile && $(OUT)/bench/hostile nojit
 
 # --- fuzzing: make fuzz TIME=60 ------------------------------------------------
 
@@ -195,7 +207,7 @@ $(FUZZ_OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_LIB)
 
 fuzz:
 	@$(MAKE) --no-print-directory deps-test
-	@$(MAKE) --no-print-directory $(FUZZ_BIN)
+	+@$(BUILD_WITH) $(FUZZ_BIN)
 	@tests/fuzz/run.sh $(TIME) $(FUZZ_BIN)
 
 # --- coverage: which lines of the parsers are reached by the seeds and the tests ---
@@ -238,7 +250,7 @@ $(COV_OUT)/mailvane: $(COV_CMD) $(COV_LIB)
 coverage:
 	@$(MAKE) --no-print-directory deps-test
 	@packaging/deps.sh $(DEPS_COVERAGE)
-	@$(MAKE) --no-print-directory $(COV_OUT)/mailvane $(COV_FUZZ) $(COV_UNIT)
+	+@$(BUILD_WITH) $(COV_OUT)/mailvane $(COV_FUZZ) $(COV_UNIT)
 	@tests/coverage.sh $(COV_OUT) $(PARSERS)
 
 # --- checks of the source ------------------------------------------------------

@@ -42,6 +42,14 @@ void *must_realloc(void *ptr, size_t size)
     return grown;
 }
 
+void *must_grow(void *list, uint32_t count, uint32_t *room, size_t size)
+{
+    if (list && count < *room)
+        return list;
+    *room = *room ? *room * 2 : 512;
+    return must_realloc(list, *room * size);
+}
+
 char *must_strdup(const char *text)
 {
     char *copy = strdup(text);

@@ -146,33 +146,37 @@ static struct rule_hit find(struct classifier *c, enum rule_kind kind,
     return hit;
 }
 
-/* by_provider: a rule was asked on the way whose answer depends on who the provider is. */
-static struct verdict judge(struct classifier *c, const struct rule_facts *facts, bool thorough,
-                            bool *by_provider)
+struct judgement {
+    struct verdict verdict;
+    bool by_provider; /* a rule was asked on the way whose answer depends on who the provider is */
+};
+
+static struct judgement judge(struct classifier *c, const struct rule_facts *facts, bool thorough)
 {
     unsigned table;
-    struct verdict verdict = {
-        .cause = CAUSE_UNKNOWN,
-        .code = facts->reply->code,
-        .dsn = facts->reply->dsn,
-        .rule = RULE_NONE,
+    struct judgement judgement = {
+        .verdict.cause = CAUSE_UNKNOWN,
+        .verdict.code = facts->reply->code,
+        .verdict.dsn = facts->reply->dsn,
+        .verdict.rule = RULE_NONE,
     };
+    struct verdict *verdict = &judgement.verdict;
     struct rule_hit hit = find(c, RULE_CAUSE, facts, thorough, &table);
-    *by_provider = hit.by_provider;
+    judgement.by_provider = hit.by_provider;
     if (hit.number != RULE_NONE) {
-        verdict.cause = rules_cause(c->tables[table], hit.number);
-        verdict.rule = table << TABLE_SHIFT | hit.number;
-        verdict.from = hit.from;
-        verdict.to = hit.to;
+        verdict->cause = rules_cause(c->tables[table], hit.number);
+        verdict->rule = table << TABLE_SHIFT | hit.number;
+        verdict->from = hit.from;
+        verdict->to = hit.to;
     }
     /* Whatever else a reply says of a list, only these are refusals because of one. */
-    if (verdict.cause != CAUSE_REPUTATION_BLOCK && verdict.cause != CAUSE_SPAM_CONTENT)
-        return verdict;
+    if (verdict->cause != CAUSE_REPUTATION_BLOCK && verdict->cause != CAUSE_SPAM_CONTENT)
+        return judgement;
     hit = find(c, RULE_LIST, facts, thorough, &table);
-    *by_provider |= hit.by_provider;
+    judgement.by_provider |= hit.by_provider;
     if (hit.number != RULE_NONE)
-        verdict.list = rules_list(c->tables[table], hit.number);
-    return verdict;
+        verdict->list = rules_list(c->tables[table], hit.number);
+    return judgement;
 }
 
 static struct rule_facts facts_of(const struct refusal *refusal, struct reply *reply)
@@ -245,9 +249,8 @@ static const struct verdict *judge_read(struct classifier *c, const struct refus
     if (!memory)
         memory = recall(c, &facts);
     if (!memory) {
-        bool by_provider;
-        struct verdict verdict = judge(c, &facts, false, &by_provider);
-        memory = remember(c, by_provider ? &facts : &everyones, &verdict);
+        struct judgement judgement = judge(c, &facts, false);
+        memory = remember(c, judgement.by_provider ? &facts : &everyones, &judgement.verdict);
     }
     return &memory->verdict;
 }
@@ -297,16 +300,14 @@ struct verdict classifier_judge_anew(struct classifier *c, const struct refusal 
 {
     struct reply own;
     struct rule_facts facts = facts_of(refusal, reply ? reply : &own);
-    bool by_provider;
-    return judge(c, &facts, false, &by_provider);
+    return judge(c, &facts, false).verdict;
 }
 
 struct verdict classifier_judge_slowly(struct classifier *c, const struct refusal *refusal)
 {
     struct reply reply;
     struct rule_facts facts = facts_of(refusal, &reply);
-    bool by_provider;
-    return judge(c, &facts, true, &by_provider);
+    return judge(c, &facts, true).verdict;
 }
 
 struct rule_info classifier_rule(const struct classifier *c, uint32_t rule)

@@ -8,6 +8,12 @@ struct reader {
     const char *p;
     const char *end;
     bool lost;
+    struct alternative *top; /* whose clauses are kept; NULL within a group */
+};
+
+struct needles {
+    unsigned count;
+    struct needle list[NEEDLES_MAX];
 };
 
 /* The alternatives of a part of the pattern; complete only if each has a needle. */
@@ -37,26 +43,48 @@ static void run_add(struct run *run, char c)
     run->text[run->len++] = byte_lower(c);
 }
 
-/* Keeps the better of two: the longer its shortest needle, the rarer it is. */
+/* The longer the shortest needle, the rarer they are. */
+static bool is_better(unsigned shortest, unsigned count, unsigned than_shortest,
+                      unsigned than_count)
+{
+    return shortest > than_shortest || (shortest == than_shortest && count < than_count);
+}
+
 static void keep_better(struct found *best, const struct found *other)
 {
-    if (other->shortest > best->shortest ||
-        (other->shortest == best->shortest && other->set.count < best->set.count)) {
+    if (is_better(other->shortest, other->set.count, best->shortest, best->set.count)) {
         best->shortest = other->shortest;
         best->set.count = other->set.count;
         memcpy(best->set.list, other->set.list, other->set.count * sizeof(best->set.list[0]));
     }
 }
 
-static void run_end(struct run *run, struct found *best)
+/* Of the top level: one of the needles must be there. What there is no room for is not asked for.
+ */
+static void add_clause(struct reader *r, const struct needle *needles, unsigned count)
 {
-    if (run->len >= NEEDLE_MIN && run->len > best->shortest) {
-        best->set.count = 1;
-        best->shortest = run->len;
-        best->set.list[0].len = (uint8_t)run->len;
-        memcpy(best->set.list[0].text, run->text, run->len);
-    }
+    struct alternative *top = r->top;
+    if (!top || top->clause_count == CLAUSES_MAX || top->needle_count + count > NEEDLES_MAX)
+        return;
+    top->clauses[top->clause_count++] =
+        (struct clause){(uint16_t)top->needle_count, (uint16_t)count};
+    memcpy(top->list + top->needle_count, needles, count * sizeof(needles[0]));
+    top->needle_count += count;
+}
+
+static void run_end(struct reader *r, struct run *run, struct found *best)
+{
+    struct needle needle = {.len = (uint8_t)run->len};
+    memcpy(needle.text, run->text, run->len);
     run->len = 0;
+    if (needle.len < NEEDLE_MIN)
+        return;
+    add_clause(r, &needle, 1);
+    if (needle.len > best->shortest) {
+        best->set.count = 1;
+        best->shortest = needle.len;
+        best->set.list[0] = needle;
+    }
 }
 
 /* Reads a quantifier, if one stands here; *once says that what it follows must be there. */
@@ -125,7 +153,10 @@ static void read_group(struct reader *r, unsigned depth, struct found *out)
         r->lost = true;
     if (r->lost)
         return;
+    struct alternative *top = r->top;
+    r->top = NULL;
     read_alternatives(r, depth + 1, out);
+    r->top = top;
     if (!counts)
         out->shortest = 0;
     r->lost = r->lost || peek(r, 0) != ')';
@@ -145,13 +176,15 @@ static void read_sequence(struct reader *r, unsigned depth, struct found *best)
             /* Not zeroed whole: a set is large, and counts only as far as it says. */
             struct found inner;
             inner.shortest = inner.set.count = 0;
-            run_end(&run, best);
+            run_end(r, &run, best);
             if (c == '(')
                 read_group(r, depth, &inner);
             else
                 skip_class(r);
-            if ((!take_quantifier(r, &once) || once) && !r->lost)
+            if ((!take_quantifier(r, &once) || once) && !r->lost && inner.shortest) {
+                add_clause(r, inner.set.list, inner.set.count);
                 keep_better(best, &inner);
+            }
             continue;
         }
         if (c == '\\') {
@@ -175,9 +208,9 @@ static void read_sequence(struct reader *r, unsigned depth, struct found *best)
         if (plain && once)
             run_add(&run, c);
         if (!plain || quantified)
-            run_end(&run, best);
+            run_end(r, &run, best);
     }
-    run_end(&run, best);
+    run_end(r, &run, best);
 }
 
 static void read_alternatives(struct reader *r, unsigned depth, struct found *out)
@@ -200,14 +233,41 @@ static void read_alternatives(struct reader *r, unsigned depth, struct found *ou
         out->shortest = out->set.count = 0;
 }
 
-void needles_of(struct slice pattern, struct needles *out)
+static unsigned shortest_of(const struct alternative *alternative, const struct clause *clause)
 {
-    struct reader r = {.p = pattern.ptr, .end = slice_end(pattern)};
+    unsigned shortest = NEEDLE_MAX;
+    for (unsigned i = 0; i < clause->count; i++) {
+        unsigned len = alternative->list[clause->first + i].len;
+        shortest = len < shortest ? len : shortest;
+    }
+    return shortest;
+}
+
+static unsigned best_clause(const struct alternative *alternative)
+{
+    unsigned best = 0, best_shortest = 0;
+    for (unsigned i = 0; i < alternative->clause_count; i++) {
+        const struct clause *clause = &alternative->clauses[i];
+        unsigned shortest = shortest_of(alternative, clause);
+        if (is_better(shortest, clause->count, best_shortest, alternative->clauses[best].count)) {
+            best = i;
+            best_shortest = shortest;
+        }
+    }
+    return best;
+}
+
+bool alternative_take(struct slice *pattern, struct alternative *out)
+{
+    struct reader r = {.p = pattern->ptr, .end = slice_end(*pattern), .top = out};
     struct found found;
-    read_alternatives(&r, 0, &found);
+    out->clause_count = out->needle_count = 0;
+    read_sequence(&r, 0, &found);
     /* A ')' too many is not ours to judge. */
-    if (r.lost || r.p != r.end || found.shortest == 0)
-        found.set.count = 0;
-    out->count = found.set.count;
-    memcpy(out->list, found.set.list, out->count * sizeof(out->list[0]));
+    if (r.lost || (r.p < r.end && *r.p != '|'))
+        return false;
+    out->source = slice_between(pattern->ptr, r.p);
+    out->lead = best_clause(out);
+    *pattern = r.p < r.end ? slice_between(r.p + 1, r.end) : SLICE_NONE;
+    return true;
 }

@@ -4,27 +4,34 @@
 
 #include "mailvane/base/bug.h"
 
-#define SLOTS_LOG2  12
+#define SLOTS_LOG2  14
+#define PAIRS_LOG2  10
+#define GRAM        3 /* bytes that a needle is found by, unless it is as short as two */
 #define ENTRIES_MAX UINT16_MAX
 
 struct entry {
     struct needle needle;
-    uint8_t offset; /* of the three bytes that it is found by */
+    uint8_t offset; /* of the bytes that it is found by */
     uint16_t next;  /* of the same slot; 0: none */
-    uint16_t uses;  /* the first of its rules; 0: none */
+    uint16_t uses;  /* the first of its bits; 0: none */
+    uint16_t first; /* place in the text of the look */
+    uint16_t last;
+    uint32_t look; /* the last that found it */
 };
 
 struct use {
-    uint16_t rule;
+    uint16_t bit;
     uint16_t next;
 };
 
 struct needle_index {
-    uint16_t slots[1 << SLOTS_LOG2];
-    struct entry *entries; /* from 1 on */
-    struct use *uses;      /* from 1 on */
+    uint16_t slots[1 << SLOTS_LOG2]; /* by three bytes */
+    uint16_t pairs[1 << PAIRS_LOG2]; /* by two */
+    struct entry *entries;           /* from 1 on */
+    struct use *uses;                /* from 1 on */
     uint32_t entry_count, entry_room;
     uint32_t use_count, use_room;
+    uint32_t look; /* number of the last one */
 };
 
 struct needle_index *needle_index_new(void)
@@ -50,6 +57,12 @@ static uint32_t slot_of(const char *p)
     return (gram * UINT32_C(0x9e3779b1)) >> (32 - SLOTS_LOG2);
 }
 
+static uint32_t pair_of(const char *p)
+{
+    uint32_t pair = (uint32_t)(unsigned char)p[0] | (uint32_t)(unsigned char)p[1] << 8;
+    return (pair * UINT32_C(0x9e3779b1)) >> (32 - PAIRS_LOG2);
+}
+
 /* How common a byte is in replies: letters by their frequency in English, the blank most. */
 static const uint8_t commonness[256] = {
     ['z'] = 1,  ['q'] = 2,  ['j'] = 3,  ['x'] = 4,  ['k'] = 5,  ['v'] = 6,  ['b'] = 7,
@@ -67,7 +80,7 @@ static unsigned commonness_of(char c)
 static unsigned best_offset(const struct needle *needle)
 {
     unsigned best = 0, least = UINT32_MAX;
-    for (unsigned i = 0; i + NEEDLE_MIN <= needle->len; i++) {
+    for (unsigned i = 0; i + GRAM <= needle->len; i++) {
         const char *p = needle->text + i;
         unsigned sum = commonness_of(p[0]) + commonness_of(p[1]) + commonness_of(p[2]);
         if (sum < least) {
@@ -78,43 +91,34 @@ static unsigned best_offset(const struct needle *needle)
     return best;
 }
 
-static void *grown(void *list, uint32_t count, uint32_t *room, size_t size)
-{
-    if (list && count < *room)
-        return list;
-    *room = *room ? *room * 2 : 1024;
-    return must_realloc(list, *room * size);
-}
-
-/* The entry of a needle, made if it is new. */
-static struct entry *entry_of(struct needle_index *index, const struct needle *needle)
+uint16_t needle_index_add(struct needle_index *index, const struct needle *needle)
 {
     unsigned offset = best_offset(needle);
-    uint16_t *slot = &index->slots[slot_of(needle->text + offset)];
-    for (unsigned at = *slot; at; at = index->entries[at].next) {
+    uint16_t *slot = needle->len < GRAM ? &index->pairs[pair_of(needle->text)]
+                                        : &index->slots[slot_of(needle->text + offset)];
+    for (uint16_t at = *slot; at; at = index->entries[at].next) {
         const struct needle *known = &index->entries[at].needle;
         if (known->len == needle->len && memcmp(known->text, needle->text, needle->len) == 0)
-            return &index->entries[at];
+            return at;
     }
+    if (index->entry_count == ENTRIES_MAX)
+        return 0;
     index->entries =
-        grown(index->entries, index->entry_count, &index->entry_room, sizeof(*index->entries));
+        must_grow(index->entries, index->entry_count, &index->entry_room, sizeof(*index->entries));
     struct entry *entry = &index->entries[index->entry_count];
     *entry = (struct entry){.needle = *needle, .offset = (uint8_t)offset, .next = *slot};
     *slot = (uint16_t)index->entry_count++;
-    return entry;
+    return *slot;
 }
 
-bool needle_index_add(struct needle_index *index, const struct needles *needles, unsigned rule)
+bool needle_index_watch(struct needle_index *index, uint16_t needle, unsigned bit)
 {
-    if (index->entry_count + needles->count >= ENTRIES_MAX ||
-        index->use_count + needles->count >= ENTRIES_MAX)
+    struct entry *entry = &index->entries[needle];
+    if (index->use_count == ENTRIES_MAX)
         return false;
-    for (unsigned i = 0; i < needles->count; i++) {
-        struct entry *entry = entry_of(index, &needles->list[i]);
-        index->uses = grown(index->uses, index->use_count, &index->use_room, sizeof(*index->uses));
-        index->uses[index->use_count] = (struct use){.rule = (uint16_t)rule, .next = entry->uses};
-        entry->uses = (uint16_t)index->use_count++;
-    }
+    index->uses = must_grow(index->uses, index->use_count, &index->use_room, sizeof(*index->uses));
+    index->uses[index->use_count] = (struct use){.bit = (uint16_t)bit, .next = entry->uses};
+    entry->uses = (uint16_t)index->use_count++;
     return true;
 }
 
@@ -125,15 +129,42 @@ static bool stands_at(const struct entry *entry, struct slice text, size_t at)
            bytes_equal(text.ptr + at - entry->offset, needle->text, needle->len);
 }
 
-void needle_index_find(const struct needle_index *index, struct slice text, uint64_t *rules)
+static void found_at(struct needle_index *index, struct entry *entry, size_t at, uint64_t *bits)
 {
-    for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
-        for (unsigned at = index->slots[slot_of(text.ptr + i)]; at; at = index->entries[at].next) {
-            const struct entry *entry = &index->entries[at];
-            if (!stands_at(entry, text, i))
-                continue;
-            for (unsigned use = entry->uses; use; use = index->uses[use].next)
-                rules[index->uses[use].rule / 64] |= UINT64_C(1) << index->uses[use].rule % 64;
-        }
+    entry->last = (uint16_t)at;
+    if (entry->look == index->look)
+        return;
+    entry->look = index->look;
+    entry->first = (uint16_t)at;
+    for (unsigned use = entry->uses; use; use = index->uses[use].next)
+        bits[index->uses[use].bit / 64] |= UINT64_C(1) << index->uses[use].bit % 64;
+}
+
+/* Of all needles of a slot, those that stand where their bytes stand at `at`. */
+static void try_slot(struct needle_index *index, unsigned slot, struct slice text, size_t at,
+                     uint64_t *bits)
+{
+    for (unsigned next = slot; next; next = index->entries[next].next) {
+        struct entry *entry = &index->entries[next];
+        if (stands_at(entry, text, at))
+            found_at(index, entry, at - entry->offset, bits);
     }
+}
+
+void needle_index_look(struct needle_index *index, struct slice text, uint64_t *bits)
+{
+    index->look++;
+    for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
+        try_slot(index, index->pairs[pair_of(text.ptr + i)], text, i, bits);
+        if (i + GRAM <= text.len)
+            try_slot(index, index->slots[slot_of(text.ptr + i)], text, i, bits);
+    }
+}
+
+struct needle_place needle_index_place(const struct needle_index *index, uint16_t needle)
+{
+    const struct entry *entry = &index->entries[needle];
+    if (entry->look != index->look)
+        return (struct needle_place){0};
+    return (struct needle_place){entry->needle.len, entry->first, entry->last};
 }

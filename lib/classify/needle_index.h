@@ -1,8 +1,8 @@
 /*
- * Many needles looked for in one pass over a text: which rules' needles does it hold?
+ * Many needles looked for in one pass over a text: which of them does it hold, and where?
  *
  * Each needle is found by three of its bytes, the rarest ones, and then compared. A needle
- * that many rules share is kept once.
+ * that is added twice is kept once.
  */
 #ifndef MAILVANE_CLASSIFY_NEEDLE_INDEX_H
 #define MAILVANE_CLASSIFY_NEEDLE_INDEX_H
@@ -14,10 +14,20 @@ struct needle_index;
 struct needle_index *needle_index_new(void);
 void needle_index_free(struct needle_index *index);
 
-/* False where the index is full: the rule must then be tried always. */
-bool needle_index_add(struct needle_index *index, const struct needles *needles, unsigned rule);
+/* The needle's number, from 1 on; 0 where the index is full. */
+uint16_t needle_index_add(struct needle_index *index, const struct needle *needle);
+/* A bit to be set where the needle is found; false where the index is full. */
+bool needle_index_watch(struct needle_index *index, uint16_t needle, unsigned bit);
 
-/* Sets the bit of each rule of which a needle stands in the text. */
-void needle_index_find(const struct needle_index *index, struct slice text, uint64_t *rules);
+/* Looks the text, of less than 64 kB, through; sets the bits of the needles that it holds. */
+void needle_index_look(struct needle_index *index, struct slice text, uint64_t *bits);
+
+/* In the text that was looked through last. */
+struct needle_place {
+    uint16_t len;         /* of the needle; 0: it is not there */
+    uint16_t first, last; /* where it begins */
+};
+
+struct needle_place needle_index_place(const struct needle_index *index, uint16_t needle);
 
 #endif

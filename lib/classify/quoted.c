@@ -7,6 +7,8 @@
 /* A quotation is announced by one of these, at most so many bytes before its colon. */
 #define LEAD_MAX   60
 #define PHRASE_MAX 200 /* with an address in it */
+/* Refusals that are asked about: more stand only in a text that was made to be costly. */
+#define PLACES_MAX 64
 static const struct slice leads[] = {
     SLICE_INIT("said"),       SLICE_INIT("responded"),   SLICE_INIT("respond"),
     SLICE_INIT("response"),   SLICE_INIT("reply"),       SLICE_INIT("replied"),
@@ -156,8 +158,8 @@ static const char *next_refusal(const char *p, const char *end)
 struct slice quoted_innermost(struct slice raw)
 {
     const char *from = raw.ptr, *end = slice_end(raw), *best = from, *asked = from;
-    for (const char *p = raw.len ? next_refusal(from, end) : end; p < end;
-         p = next_refusal(p, end)) {
+    const char *p = raw.len ? next_refusal(from, end) : end;
+    for (unsigned places = 0; p < end && places < PLACES_MAX; places++, p = next_refusal(p, end)) {
         if (!is_quoted(best, p))
             continue;
         /* From a little before what was looked through: a phrase may end behind it. */

@@ -8,6 +8,9 @@
 
 #define LOCAL_PART_MAX 64 /* RFC 5321, 4.5.3.1.1 */
 
+/* A word that is longer is no enhanced code. */
+#define DSN_WORD_MAX 24
+
 /*
  * Takes an enhanced code off that is a word of its own: of a longer word it would be a
  * part that nobody means, such as an id's.
@@ -15,7 +18,7 @@
 static bool take_dsn_word(struct slice *s, struct dsn *out)
 {
     uint8_t seen = 0;
-    const char *end = word_end(s->ptr, slice_end(*s), &seen);
+    const char *end = word_end(s->ptr, slice_end(slice_head(*s, DSN_WORD_MAX)), &seen);
     struct dsn dsn;
     return dsn_parse(word_core(slice_between(s->ptr, end)), &dsn) && dsn_take(s, out);
 }

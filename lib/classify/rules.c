@@ -1,15 +1,28 @@
 #include "rules.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
-#include "mailvane/base/scan.h"
-#include "needle_index.h"
 #include "pattern.h"
-#include "rule_file.h"
+#include "sieve.h"
 
-#define WORDS (CLASSIFIER_RULES_MAX / 64)
+/*
+ * Searches for one reply: what servers say needs 8 at most, and a text that was made to be
+ * costly gets no more than twice that. A user's rules are the user's to pay for.
+ */
+#define SEARCHES_MAX 16
+
+/*
+ * An alternative of a rule's pattern, which is searched for on its own: few of a pattern's
+ * alternatives can match a text, and one is found in a fraction of the time of all.
+ */
+struct branch {
+    uint16_t rule;
+    struct slice source;     /* ptr NULL: the rule has no pattern */
+    struct pattern *pattern; /* NULL: not compiled yet, or none */
+};
 
 struct rule {
     enum cause cause; /* CAUSE_NONE: it names a list */
@@ -18,16 +31,18 @@ struct rule {
     struct slice text;              /* the row */
     struct slice values[RULE_KEYS]; /* as written; ptr NULL: any */
     struct slice source;            /* of the pattern; ptr NULL: none */
-    struct pattern *pattern;        /* NULL: not compiled yet, or none */
+    struct pattern *whole;          /* NULL: not compiled yet, or none */
+    uint32_t first, end;            /* of its branches */
 };
 
 struct rules {
     struct rule *rules;
     uint32_t count, room;
-    struct needle_index *needles;
-    uint64_t always[WORDS]; /* rules that have no needle */
-    uint64_t lists[WORDS];  /* rules that name a block list */
+    struct branch *branches; /* in the order of their rules */
+    uint32_t branch_count, branch_room;
+    struct sieve *sieve; /* of the branches */
     const char *name;
+    bool eager;
     struct pattern_limits *limits;
     uint64_t stopped;
 };
@@ -37,142 +52,17 @@ void rules_free(struct rules *rules)
     if (!rules)
         return;
     for (uint32_t i = 0; i < rules->count; i++)
-        pattern_free(rules->rules[i].pattern);
+        pattern_free(rules->rules[i].whole);
+    for (uint32_t i = 0; i < rules->branch_count; i++)
+        pattern_free(rules->branches[i].pattern);
     pattern_limits_free(rules->limits);
     free(rules->rules);
-    needle_index_free(rules->needles);
+    free(rules->branches);
+    sieve_free(rules->sieve);
     free(rules);
 }
 
-/* --- what a row says --------------------------------------------------------- */
-
-static bool is_phase(struct slice word, enum phase phase)
-{
-    return phase ? slice_eq(word, slice_str(phase_words[phase])) : slice_eq(word, SLICE("none"));
-}
-
-/* "550", "5xx" for all of a class, "none". */
-static bool is_code(struct slice word, uint16_t code)
-{
-    char text[3] = {(char)('0' + code / 100 % 10), (char)('0' + code / 10 % 10),
-                    (char)('0' + code % 10)};
-    if (slice_eq(word, SLICE("none")) || code == 0)
-        return slice_eq(word, SLICE("none")) && code == 0;
-    return word.len == 3 && word.ptr[0] == text[0] &&
-           (slice_ends(word, SLICE("xx")) || slice_eq(word, slice_of(text, 3)));
-}
-
-/* Takes off what stands before the next dot. */
-static struct slice take_part(struct slice *s)
-{
-    const char *end = slice_end(*s), *p = scan_to(s->ptr, end, '.');
-    struct slice part = slice_between(s->ptr, p);
-    *s = slice_between(p < end ? p + 1 : end, end);
-    return part;
-}
-
-static bool is_number(struct slice word, unsigned number)
-{
-    unsigned value = 0;
-    for (size_t i = 0; i < word.len; i++)
-        value = value * 10 + (unsigned)(word.ptr[i] - '0');
-    return slice_eq(word, SLICE("*")) || value == number;
-}
-
-/* "5.7.1", "x.7.1" for both classes, "4.7.*", "none". */
-static bool is_dsn(struct slice word, struct dsn dsn)
-{
-    if (slice_eq(word, SLICE("none")) || dsn.klass == 0)
-        return slice_eq(word, SLICE("none")) && dsn.klass == 0;
-    struct slice klass = take_part(&word), subject = take_part(&word);
-    return (slice_eq(klass, SLICE("x")) || is_number(klass, dsn.klass)) &&
-           is_number(subject, dsn.subject) && is_number(word, dsn.detail);
-}
-
-static bool is_value(enum rule_key key, struct slice word, const struct rule_facts *facts)
-{
-    switch (key) {
-    case RULE_PROVIDER:
-        return slice_eq(word, facts->provider);
-    case RULE_PHASE:
-        return is_phase(word, facts->phase);
-    case RULE_CODE:
-        return is_code(word, facts->reply->code);
-    default:
-        return is_dsn(word, facts->reply->dsn);
-    }
-}
-
-static bool allows(const struct rule *rule, enum rule_key key, const struct rule_facts *facts)
-{
-    struct slice values = rule->values[key];
-    if (!values.ptr)
-        return true;
-    while (values.len) {
-        if (is_value(key, slice_cut(&values, ','), facts))
-            return true;
-    }
-    return false;
-}
-
-static bool is_part(struct slice part)
-{
-    if (slice_eq(part, SLICE("*")))
-        return true;
-    for (size_t i = 0; i < part.len; i++) {
-        if (!byte_is_digit(part.ptr[i]))
-            return false;
-    }
-    return part.len > 0 && part.len <= 3;
-}
-
-static const char *dsn_fault(struct slice word)
-{
-    struct slice klass = take_part(&word), subject = take_part(&word);
-    bool good = klass.len == 1 && strchr("245x", klass.ptr[0]) && is_part(subject) && is_part(word);
-    return good ? NULL : "is no enhanced code: 5.7.1, x.7.1, 4.7.* or none";
-}
-
-static const char *code_fault(struct slice word)
-{
-    bool good = word.len == 3 && (word.ptr[0] == '4' || word.ptr[0] == '5') &&
-                (slice_ends(word, SLICE("xx")) ||
-                 (byte_is_digit(word.ptr[1]) && byte_is_digit(word.ptr[2])));
-    return good ? NULL : "is no reply code: 550, 4xx or none";
-}
-
-static const char *provider_fault(struct slice word)
-{
-    for (size_t i = 0; i < word.len; i++) {
-        char c = word.ptr[i];
-        if (!byte_is_lower(c) && !byte_is_digit(c) && c != '-' && c != '.' && c != '/')
-            return "is no provider's name: a-z 0-9 . - /";
-    }
-    return NULL;
-}
-
-static const char *phase_fault(struct slice word)
-{
-    for (unsigned i = 1; i < PHASE_COUNT; i++) {
-        if (is_phase(word, (enum phase)i))
-            return NULL;
-    }
-    return "is no phase of a session, nor none";
-}
-
-/* What is wrong with a value of a key; NULL if nothing is. */
-static const char *value_fault(enum rule_key key, struct slice word)
-{
-    if (word.len == 0)
-        return "is an empty value";
-    if (key == RULE_PROVIDER)
-        return provider_fault(word);
-    if (slice_eq(word, SLICE("none")))
-        return NULL;
-    return key == RULE_PHASE  ? phase_fault(word)
-           : key == RULE_CODE ? code_fault(word)
-                              : dsn_fault(word);
-}
+/* --- adding ------------------------------------------------------------------ */
 
 static int check_values(const struct row_file *file, const struct rule_row *row, struct error *err)
 {
@@ -182,7 +72,7 @@ static int check_values(const struct row_file *file, const struct rule_row *row,
         while (more) {
             more = slice_find(values, ',') < values.len;
             struct slice word = slice_cut(&values, ',');
-            const char *fault = value_fault((enum rule_key)key, word);
+            const char *fault = rule_value_fault((enum rule_key)key, word);
             if (fault)
                 return row_file_mistake(file, word, fault, err);
         }
@@ -190,64 +80,103 @@ static int check_values(const struct row_file *file, const struct rule_row *row,
     return 0;
 }
 
-/* --- adding ------------------------------------------------------------------ */
-
-/* By what the rule is found; one that can be found by nothing is always tried. */
-static void add_needles(struct rules *rules, uint32_t number)
+static void add_branch(struct rules *rules, const struct alternative *alternative)
 {
-    struct needles needles;
-    needles.count = 0;
-    struct slice source = rules->rules[number].source;
-    if (source.ptr)
-        needles_of(source, &needles);
-    if (needles.count == 0 || !needle_index_add(rules->needles, &needles, number))
-        rules->always[number / 64] |= UINT64_C(1) << number % 64;
+    rules->branches = must_grow(rules->branches, rules->branch_count, &rules->branch_room,
+                                sizeof(*rules->branches));
+    rules->branches[rules->branch_count++] =
+        (struct branch){.rule = (uint16_t)rules->count, .source = alternative->source};
+    sieve_add(rules->sieve, alternative);
 }
 
-static int compile(const struct row_file *file, struct rule *rule, struct error *err)
+/* The pattern as one branch that is always tried; also for a rule without a pattern. */
+static void add_whole(struct rules *rules, struct slice source)
+{
+    struct alternative whole;
+    whole.source = source;
+    whole.clause_count = whole.needle_count = 0;
+    add_branch(rules, &whole);
+}
+
+static bool is_pattern(struct slice source)
+{
+    char what[128];
+    size_t at;
+    struct pattern *pattern = pattern_new(source, what, &at);
+    pattern_free(pattern);
+    return pattern != NULL;
+}
+
+/* How many alternatives the pattern has; 0 where it cannot be taken apart. */
+static unsigned count_alternatives(const struct rules *rules, struct slice pattern)
+{
+    struct alternative alternative;
+    unsigned count = 0;
+    while (pattern.ptr) {
+        /* What is shipped can be: the tests compile it all. */
+        if (!alternative_take(&pattern, &alternative) ||
+            (rules->eager && !is_pattern(alternative.source)))
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+/* Leaves room for a branch of each rule that may follow. */
+static void add_branches(struct rules *rules, struct slice pattern)
+{
+    unsigned count = count_alternatives(rules, pattern);
+    struct alternative alternative;
+    if (count == 0 ||
+        rules->branch_count + count + (CLASSIFIER_RULES_MAX - rules->count) > SIEVE_MAX) {
+        add_whole(rules, pattern);
+        return;
+    }
+    while (pattern.ptr && alternative_take(&pattern, &alternative))
+        add_branch(rules, &alternative);
+}
+
+/* Finds the mistakes of a user's pattern. */
+static int compile(const struct row_file *file, struct slice source, struct error *err)
 {
     char what[128], sentence[160];
     size_t at = 0;
-    rule->pattern = pattern_new(rule->source, what, &at);
-    if (rule->pattern) {
-        /* Now, so that what is too costly is too costly from the first search on. */
-        pattern_hasten(rule->pattern);
+    struct pattern *pattern = pattern_new(source, what, &at);
+    if (pattern) {
+        pattern_free(pattern);
         return 0;
     }
     snprintf(sentence, sizeof(sentence), "is no pattern: %s", what);
-    struct slice wrong = slice_skip(rule->source, at);
+    struct slice wrong = slice_skip(source, at);
     if (wrong.len)
         return row_file_mistake(file, wrong, sentence, err);
     /* Missed only at the slash that ends it, which says little alone. */
-    struct slice slashed = slice_of(rule->source.ptr - 1, rule->source.len + 2);
-    return row_file_mistake_at(file, slice_end(rule->source), slashed, sentence, err);
+    struct slice slashed = slice_of(source.ptr - 1, source.len + 2);
+    return row_file_mistake_at(file, slice_end(source), slashed, sentence, err);
 }
 
 static int add_row(struct rules *rules, const struct row_file *file, const struct rule_row *row,
-                   bool eager, struct error *err)
+                   struct error *err)
 {
     if (check_values(file, row, err) < 0)
         return -1;
     if (rules->count == CLASSIFIER_RULES_MAX)
         return row_file_mistake(file, file->row, "is one rule too many", err);
+    if (rules->eager && row->pattern.ptr && compile(file, row->pattern, err) < 0)
+        return -1;
     struct rule rule = {
         .cause = row->cause,
         .list = row->list,
         .line = row->line,
         .text = file->row,
         .source = row->pattern,
+        .first = rules->branch_count,
     };
     memcpy(rule.values, row->values, sizeof(rule.values));
-    if (eager && rule.source.ptr && compile(file, &rule, err) < 0)
-        return -1;
-    if (rules->count == rules->room) {
-        rules->room = rules->room ? rules->room * 2 : 512;
-        rules->rules = must_realloc(rules->rules, rules->room * sizeof(*rules->rules));
-    }
-    rules->rules[rules->count] = rule;
-    if (rule.list.len)
-        rules->lists[rules->count / 64] |= UINT64_C(1) << rules->count % 64;
-    add_needles(rules, rules->count++);
+    add_branches(rules, rule.source);
+    rule.end = rules->branch_count;
+    rules->rules = must_grow(rules->rules, rules->count, &rules->room, sizeof(*rules->rules));
+    rules->rules[rules->count++] = rule;
     return 0;
 }
 
@@ -259,11 +188,12 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
     enum rule_file_result result;
     int rc = 0;
     rules->name = name;
+    rules->eager = eager;
     rules->limits = pattern_limits_new();
-    rules->needles = needle_index_new();
+    rules->sieve = sieve_new();
     row_file_init(&file, name, text);
     while (rc == 0 && (result = rule_file_next(&file, &row, err)) != RULE_FILE_END)
-        rc = result == RULE_FILE_ROW ? add_row(rules, &file, &row, eager, err) : -1;
+        rc = result == RULE_FILE_ROW ? add_row(rules, &file, &row, err) : -1;
     if (rc == 0)
         return rules;
     rules_free(rules);
@@ -272,61 +202,163 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
 
 /* --- judging ----------------------------------------------------------------- */
 
-/* A rule that is shipped: its pattern was compiled by the tests, so it can be. */
-static void compile_late(struct rule *rule)
+/* Nothing is wrong with it: the tests compiled what is shipped, rules_new() what is a user's. */
+static struct pattern *compile_late(const struct rules *rules, struct slice source)
 {
     char what[128];
     size_t at;
-    rule->pattern = pattern_new(rule->source, what, &at);
-    bug_if(!rule->pattern);
+    struct pattern *pattern = pattern_new(source, what, &at);
+    bug_if(!pattern);
+    /* What is too costly is too costly from the first search on. */
+    if (rules->eager)
+        pattern_hasten(pattern);
+    return pattern;
 }
 
-/* The provider is asked for last: where it is not asked for, it has no part in the verdict. */
-static bool holds(struct rules *rules, struct rule *rule, const struct rule_facts *facts,
-                  struct rule_hit *hit)
+/* A part of the text. */
+struct span {
+    size_t from, to;
+};
+
+static bool search(struct rules *rules, struct pattern **pattern, struct slice source,
+                   struct slice text, struct span *out)
 {
-    size_t from = 0, to = 0;
+    if (!*pattern)
+        *pattern = compile_late(rules, source);
+    enum pattern_result result =
+        pattern_search(*pattern, rules->limits, text, &out->from, &out->to);
+    rules->stopped += result == PATTERN_TOO_COSTLY;
+    return result == PATTERN_FOUND;
+}
+
+static bool allows(const struct rule *rule, enum rule_key key, const struct rule_facts *facts)
+{
+    struct slice values = rule->values[key];
+    if (!values.ptr)
+        return true;
+    while (values.len) {
+        if (rule_value_holds(key, slice_cut(&values, ','), facts))
+            return true;
+    }
+    return false;
+}
+
+static bool is_set(const uint64_t *bits, uint32_t number)
+{
+    return bits[number / 64] >> number % 64 & 1;
+}
+
+/* The branches that may match, and how many of them may still be searched for. */
+struct look {
+    uint64_t candidates[SIEVE_WORDS];
+    unsigned searches;
+    bool stopped;
+};
+
+static bool may_match(const struct rules *rules, const struct look *look, uint32_t branch)
+{
+    return is_set(look->candidates, branch) && sieve_passes(rules->sieve, branch);
+}
+
+/* One search less; false where none is left. */
+static bool take_search(struct look *look)
+{
+    look->stopped = look->searches == 0;
+    look->searches -= !look->stopped;
+    return !look->stopped;
+}
+
+/* What the whole pattern would find: what begins first, by the first alternative that does. */
+static bool search_branches(struct rules *rules, const struct rule *rule, struct look *look,
+                            struct slice text, struct span *out)
+{
+    bool found = false;
+    for (uint32_t i = rule->first; i < rule->end; i++) {
+        struct branch *branch = &rules->branches[i];
+        struct span span;
+        if (!may_match(rules, look, i) || !take_search(look) ||
+            !search(rules, &branch->pattern, branch->source, text, &span))
+            continue;
+        if (!found || span.from < out->from)
+            *out = span;
+        found = true;
+    }
+    return found;
+}
+
+/*
+ * The provider is asked for last: where it is not asked for, it has no part in the verdict.
+ * look: NULL: search for the whole pattern.
+ */
+static bool holds(struct rules *rules, struct rule *rule, const struct rule_facts *facts,
+                  struct look *look, struct rule_hit *hit)
+{
+    struct slice text = reply_text(facts->reply);
+    struct span span = {0};
     for (unsigned key = 0; key < RULE_KEYS; key++) {
         if (key != RULE_PROVIDER && !allows(rule, (enum rule_key)key, facts))
             return false;
     }
-    if (rule->source.ptr) {
-        if (!rule->pattern)
-            compile_late(rule);
-        enum pattern_result result =
-            pattern_search(rule->pattern, rules->limits, reply_text(facts->reply), &from, &to);
-        rules->stopped += result == PATTERN_TOO_COSTLY;
-        if (result != PATTERN_FOUND)
-            return false;
-    }
+    if (rule->source.ptr && !(look ? search_branches(rules, rule, look, text, &span)
+                                   : search(rules, &rule->whole, rule->source, text, &span)))
+        return false;
     hit->by_provider |= rule->values[RULE_PROVIDER].ptr != NULL;
     if (!allows(rule, RULE_PROVIDER, facts))
         return false;
-    hit->from = (uint16_t)from;
-    hit->to = (uint16_t)to;
+    hit->from = (uint16_t)span.from;
+    hit->to = (uint16_t)span.to;
     return true;
 }
 
-struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struct rule_facts *facts,
-                           bool thorough)
+static bool is_of_kind(const struct rule *rule, enum rule_kind kind)
 {
-    uint64_t candidates[WORDS];
+    return (kind == RULE_LIST) == (rule->list.len > 0);
+}
+
+static struct rule_hit find_thoroughly(struct rules *rules, enum rule_kind kind,
+                                       const struct rule_facts *facts)
+{
     struct rule_hit hit = {.number = RULE_NONE};
-    memcpy(candidates, rules->always, sizeof(candidates));
-    if (thorough)
-        memset(candidates, 0xff, sizeof(candidates));
-    else
-        needle_index_find(rules->needles, reply_text(facts->reply), candidates);
-    for (uint32_t word = 0; word * 64 < rules->count; word++) {
-        uint64_t of_kind = kind == RULE_LIST ? rules->lists[word] : ~rules->lists[word];
-        for (uint64_t left = candidates[word] & of_kind; left; left &= left - 1) {
-            uint32_t number = word * 64 + (uint32_t)__builtin_ctzll(left);
-            if (number < rules->count && holds(rules, &rules->rules[number], facts, &hit)) {
+    for (uint32_t i = 0; i < rules->count && hit.number == RULE_NONE; i++) {
+        if (is_of_kind(&rules->rules[i], kind) && holds(rules, &rules->rules[i], facts, NULL, &hit))
+            hit.number = i;
+    }
+    return hit;
+}
+
+/* The first rule that holds, of those that have candidates. */
+static struct rule_hit find(struct rules *rules, enum rule_kind kind,
+                            const struct rule_facts *facts, struct look *look)
+{
+    struct rule_hit hit = {.number = RULE_NONE};
+    uint32_t behind = 0; /* of all rules that were tried */
+    for (uint32_t word = 0; word * 64 < rules->branch_count; word++) {
+        for (uint64_t left = look->candidates[word]; left; left &= left - 1) {
+            uint32_t number = rules->branches[word * 64 + (uint32_t)__builtin_ctzll(left)].rule;
+            if (number < behind)
+                continue;
+            behind = number + 1;
+            struct rule *rule = &rules->rules[number];
+            if (is_of_kind(rule, kind) && holds(rules, rule, facts, look, &hit)) {
                 hit.number = number;
                 return hit;
             }
         }
     }
+    return hit;
+}
+
+struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struct rule_facts *facts,
+                           bool thorough)
+{
+    struct look look;
+    if (thorough)
+        return find_thoroughly(rules, kind, facts);
+    look.searches = rules->eager ? UINT_MAX : SEARCHES_MAX;
+    look.stopped = false;
+    sieve_look(rules->sieve, reply_text(facts->reply), look.candidates);
+    struct rule_hit hit = find(rules, kind, facts, &look);
+    rules->stopped += look.stopped;
     return hit;
 }
 

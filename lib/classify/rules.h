@@ -1,10 +1,14 @@
 /*
  * The rules of one file, for causes and block lists: the first that holds decides.
  *
- * Before any expression runs, the text is looked through once for the needles of all
- * patterns (needle_index.h); only rules whose needle is there are tried. A shipped pattern
- * is compiled when it is first tried, a user's when it is read, so that a mistake is found
- * then.
+ * A pattern is taken apart into its alternatives. Before any of them is searched for, the
+ * text is looked through once, and only those that may match it are tried (sieve.h). They are
+ * compiled when they are first tried; a user's pattern also when it is read, so that a
+ * mistake is found then.
+ *
+ * Of a shipped file a bounded number of alternatives is searched for in one text, so that
+ * it costs no more than that to judge a text that was made to be costly; those behind them
+ * do not match, and are counted as stopped.
  */
 #ifndef MAILVANE_CLASSIFY_RULES_H
 #define MAILVANE_CLASSIFY_RULES_H
@@ -13,22 +17,17 @@
 #include "mailvane/classify/cause.h"
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/reply.h"
+#include "rule_value.h"
 
 struct rules;
 
 /*
- * The rules of one file. The text and the name must live as long. eager: compile all
- * patterns now, so that a mistake is found. NULL with a sentence on a mistake.
+ * The rules of one file. The text and the name must live as long. eager: they are a user's:
+ * look for mistakes in patterns, and search for as many as there are. NULL with a sentence
+ * on a mistake.
  */
 struct rules *rules_new(const char *name, struct slice text, bool eager, struct error *err);
 void rules_free(struct rules *rules);
-
-/* What a rule is asked about. */
-struct rule_facts {
-    struct slice provider;
-    enum phase phase;
-    const struct reply *reply;
-};
 
 struct rule_hit {
     uint32_t number;   /* RULE_NONE: no rule holds */
@@ -39,7 +38,7 @@ struct rule_hit {
 enum rule_kind { RULE_CAUSE, RULE_LIST };
 
 /*
- * The first rule of a kind that holds. thorough: without needles, every rule in turn,
+ * The first rule of a kind that holds. thorough: every rule in turn, its pattern as a whole,
  * which is what the result is held against in tests.
  */
 struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struct rule_facts *facts,
@@ -50,7 +49,7 @@ enum cause rules_cause(const struct rules *rules, uint32_t number);
 /* The block list that the rule names; empty if it names none. */
 struct slice rules_list(const struct rules *rules, uint32_t number);
 struct rule_info rules_info(const struct rules *rules, uint32_t number);
-/* Searches that were stopped because they cost too much. */
+/* Searches that were stopped because they cost too much, or never begun for that. */
 uint64_t rules_stopped(const struct rules *rules);
 
 #endif

@@ -54,6 +54,8 @@ def lacking(place, what):
 
 
 def warnings(agent):
+    """Those of its start, of which the state is the last thing said."""
+    agent.wait_said("msg=\"state: ")
     return [line for line in agent.said if "level=warn" in line]
 
 
@@ -129,7 +131,7 @@ def root_without_a_user_to_become_is_said_so(place):
         same(uid, pwd.getpwnam("mailvane").pw_uid, "uid of the agent")
     except KeyError:
         same(uid, 0, "uid of the agent")
-        same(sum("there is no user mailvane" in line for line in agent.said), 1, "such warnings")
+        same(sum("there is no user mailvane" in line for line in warnings(agent)), 1, "such warnings")
         same(int(status_of(agent.process.pid)["CapEff"][0], 16), 0, "CapEff")
 
 
@@ -362,7 +364,7 @@ class Supervisor:
 def supervise(place, address, *environment):
     supervisor = Supervisor(address)
     agent = start(place, inside=(*supervisor.inside, *environment))
-    if any("built without libsystemd" in line for line in agent.said):
+    if any("built without libsystemd" in line for line in warnings(agent)):
         raise Skip("built without libsystemd")
     return agent, supervisor
 

@@ -1,10 +1,9 @@
 /*
- * A pattern, which is the first line, and a text: where the pattern is found, the text holds
- * one of its needles. The index over needles says what looking for each of them says.
+ * A pattern, which is the first line, and a text: where the pattern is found in the text,
+ * one of its alternatives is found there that the sieve lets pass, and at the same place.
  */
-#include "../../lib/classify/needle.h"
-#include "../../lib/classify/needle_index.h"
 #include "../../lib/classify/pattern.h"
+#include "../../lib/classify/sieve.h"
 #include "input.h"
 
 static struct pattern_limits *limits;
@@ -17,66 +16,98 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-static bool holds_needle(const struct needles *needles, struct slice text)
-{
-    for (unsigned i = 0; i < needles->count; i++) {
-        struct slice needle = slice_of(needles->list[i].text, needles->list[i].len);
-        if (slice_find_text(text, needle) < text.len)
-            return true;
-    }
-    return false;
-}
+struct find {
+    enum pattern_result result;
+    size_t from, to;
+};
 
-static void check_needles(const struct needles *needles)
+static void check_alternative(const struct alternative *alternative)
 {
-    bug_if(needles->count > NEEDLES_MAX);
-    for (unsigned i = 0; i < needles->count; i++) {
-        const struct needle *needle = &needles->list[i];
+    bug_if(alternative->needle_count > NEEDLES_MAX || alternative->clause_count > CLAUSES_MAX);
+    bug_if(alternative->clause_count && alternative->lead >= alternative->clause_count);
+    for (unsigned i = 0; i < alternative->clause_count; i++) {
+        const struct clause *clause = &alternative->clauses[i];
+        bug_if(clause->count == 0 || clause->first + clause->count > alternative->needle_count);
+    }
+    for (unsigned i = 0; i < alternative->needle_count; i++) {
+        const struct needle *needle = &alternative->list[i];
         bug_if(needle->len < NEEDLE_MIN || needle->len > NEEDLE_MAX);
         for (unsigned at = 0; at < needle->len; at++)
             bug_if(byte_is_upper(needle->text[at]));
     }
 }
 
-static bool index_holds(const struct needles *needles, struct slice text)
+static bool passes(const struct alternative *alternative, struct slice text)
 {
-    struct needle_index *index = needle_index_new();
-    uint64_t rules[2] = {0, 0};
-    bug_if(!needle_index_add(index, needles, 70));
-    needle_index_find(index, text, rules);
-    needle_index_free(index);
-    bug_if(rules[0] != 0 || (rules[1] & ~(UINT64_C(1) << 6)) != 0);
-    return rules[1] != 0;
+    uint64_t candidates[SIEVE_WORDS];
+    struct sieve *sieve = sieve_new();
+    sieve_add(sieve, alternative);
+    sieve_look(sieve, text, candidates);
+    bug_if(candidates[0] & ~UINT64_C(1));
+    bool may = candidates[0] && sieve_passes(sieve, 0);
+    sieve_free(sieve);
+    return may;
 }
 
-/* The text as rules see it: in lower case. */
-static void check_text(struct slice pattern, const struct needles *needles, struct slice text)
+static struct find find(struct pattern *pattern, struct slice text)
+{
+    struct find find = {.from = 0};
+    find.result = pattern_search(pattern, limits, text, &find.from, &find.to);
+    bug_if(find.result == PATTERN_FOUND && (find.from > text.len || find.to > text.len));
+    return find;
+}
+
+/* The leftmost of what the alternatives find; false: not taken apart, or one costs too much. */
+static bool find_in_parts(struct slice pattern, struct slice text, struct find *out)
+{
+    static struct alternative alternative;
+    char what[128];
+    size_t at;
+    out->result = PATTERN_ABSENT;
+    while (pattern.ptr) {
+        if (!alternative_take(&pattern, &alternative))
+            return false;
+        check_alternative(&alternative);
+        struct pattern *compiled = pattern_new(alternative.source, what, &at);
+        if (!compiled)
+            return false; /* then rules.c does not take it apart either */
+        struct find one = {.result = PATTERN_ABSENT};
+        if (passes(&alternative, text))
+            one = find(compiled, text);
+        pattern_free(compiled);
+        if (one.result == PATTERN_TOO_COSTLY)
+            return false;
+        if (one.result == PATTERN_FOUND && (out->result != PATTERN_FOUND || one.from < out->from))
+            *out = one;
+    }
+    return true;
+}
+
+static void check_text(struct slice pattern, struct slice text)
 {
     char what[128];
-    size_t at, from = 0, to = 0;
-    bool held = holds_needle(needles, text);
-    bug_if(index_holds(needles, text) != held);
+    size_t at;
+    struct find parts;
+    bool taken = find_in_parts(pattern, text, &parts);
     struct pattern *compiled = pattern_new(pattern, what, &at);
     if (!compiled)
         return;
-    if (pattern_search(compiled, limits, text, &from, &to) == PATTERN_FOUND) {
-        bug_if(needles->count && !held);
-        bug_if(from > text.len || to > text.len);
-    }
+    struct find whole = find(compiled, text);
     pattern_free(compiled);
+    if (!taken || whole.result == PATTERN_TOO_COSTLY)
+        return;
+    bug_if(whole.result != parts.result);
+    bug_if(whole.result == PATTERN_FOUND && (whole.from != parts.from || whole.to != parts.to));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct needles needles;
     struct slice rest = slice_head(input_of(data, size), 2048);
     struct slice pattern = copy_of(slice_cut(&rest, '\n')), text = copy_of(rest);
     char *bytes = (char *)(uintptr_t)text.ptr;
     for (size_t i = 0; i < text.len; i++)
         bytes[i] = byte_lower(bytes[i]);
-    needles_of(pattern, &needles);
-    check_needles(&needles);
-    check_text(pattern, &needles, text);
+    check_text(pattern, text);
     copy_free(pattern);
     copy_free(text);
     return 0;

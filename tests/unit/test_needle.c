@@ -3,49 +3,76 @@
 #include "../../lib/classify/needle.h"
 #include "../../lib/classify/pattern.h"
 #include "../../lib/classify/rule_file.h"
+#include "../../lib/classify/sieve.h"
 
-/* "a|b" of the needles that were found, in their order. */
-static struct slice needles_text(const struct needles *needles, char *text, size_t room)
+struct text {
+    char text[NEEDLES_MAX * (NEEDLE_MAX + 1) + 1];
+    size_t len;
+};
+
+static void add_text(struct text *out, struct slice s)
 {
-    size_t len = 0;
-    for (unsigned i = 0; i < needles->count; i++)
-        len += (size_t)snprintf(text + len, room - len, "%s%.*s", i ? "|" : "",
-                                needles->list[i].len, needles->list[i].text);
-    assert_true(len < room);
-    return slice_of(text, len);
+    int n = snprintf(out->text + out->len, sizeof(out->text) - out->len, "%s%.*s",
+                     out->len ? "|" : "", SLICE_ARG(s));
+    assert_true(n >= 0 && out->len + (size_t)n < sizeof(out->text));
+    out->len += (size_t)n;
 }
 
-/* Literals of five bytes and more are needles, of two and less are none. */
+static void add_clause(struct text *out, const struct alternative *alternative, unsigned number)
+{
+    const struct clause *clause = &alternative->clauses[number];
+    for (unsigned i = 0; i < clause->count; i++) {
+        const struct needle *needle = &alternative->list[clause->first + i];
+        add_text(out, slice_of(needle->text, needle->len));
+    }
+}
+
+/* "a|b" of what each alternative is found by, in their order; "-" for one that has nothing. */
+static struct slice leads_text(struct slice pattern, struct text *out)
+{
+    struct alternative alternative;
+    out->len = 0;
+    while (pattern.ptr && alternative_take(&pattern, &alternative)) {
+        if (alternative.clause_count)
+            add_clause(out, &alternative, alternative.lead);
+        else
+            add_text(out, SLICE("-"));
+    }
+    return pattern.ptr ? SLICE_NONE : slice_of(out->text, out->len);
+}
+
+/* A byte alone is no needle: it is in every reply. */
 static const struct {
     const char *name;
     const char *pattern;
     const char *want;
+    /* Empty: the pattern is not understood. */
 } rows[] = {
     {"a text", "mailbox full", "mailbox full"},
     {"capitals", "MailBox", "mailbox"},
-    {"too short", "ab", ""},
-    {"nothing", "", ""},
-    {"the longest", "ab.mailbox.user", "mailbox"},
+    {"too short", "a", "-"},
+    {"nothing", "", "-"},
+    {"the longest", "a.mailbox.user", "mailbox"},
     {"24 bytes", "abcdefghijklmnopqrstuvwx", "abcdefghijklmnopqrstuvwx"},
     {"the end of 26", "abcdefghijklmnopqrstuvwxyz", "cdefghijklmnopqrstuvwxyz"},
     {"alternatives", "mailbox|account", "mailbox|account"},
-    {"an alternative too short", "mailbox|ab", ""},
-    {"an empty alternative", "mailbox|", ""},
-    {"an empty one first", "|mailbox", ""},
+    {"an alternative too short", "mailbox|a", "mailbox|-"},
+    {"an empty alternative", "mailbox|", "mailbox|-"},
+    {"an empty one first", "|mailbox", "-|mailbox"},
     {"three in a group", "(?:mailbox|account|users)", "mailbox|account|users"},
     {"a group that captures", "(mailbox|account)", "mailbox|account"},
     {"an atomic group", "(?>mailbox|account)", "mailbox|account"},
     {"the better of group and text", "(?:users|mailbox) unavailable", " unavailable"},
-    {"the group where it is better", "ab (?:mailbox|account)", "mailbox|account"},
+    {"the group where it is better", "a (?:mailbox|account)", "mailbox|account"},
     {"a group in a group", "(?:(?:mailbox|account)|users)", "mailbox|account|users"},
     {"a group in two alternatives", "(?:mailbox|account)x|(?:users|names)y",
      "mailbox|account|users|names"},
-    {"an optional group", "(?:mailbox)?", ""},
-    {"a starred group", "(?:mailbox)*ab", ""},
-    {"a group of none to three", "(?:mailbox){0,3}ab", ""},
-    {"a group of none", "(?:mailbox){0}ab", ""},
-    {"a lazy optional group", "(?:mailbox)??ab", ""},
-    {"a possessive optional group", "(?:mailbox)?+ab", ""},
+    {"an optional group", "(?:mailbox)?", "-"},
+    {"a starred group", "(?:mailbox)*a", "-"},
+    {"a group of none to three", "(?:mailbox){0,3}a", "-"},
+    {"a group of none", "(?:mailbox){0}a", "-"},
+    {"a lazy optional group", "(?:mailbox)??a", "-"},
+    {"a possessive optional group", "(?:mailbox)?+a", "-"},
     {"a group once or more", "(?:mailbox)+", "mailbox"},
     {"a group twice", "(?:mailbox){2}", "mailbox"},
     {"a group of ten", "(?:mailbox){10,20}", "mailbox"},
@@ -59,17 +86,17 @@ static const struct {
     {"a brace that is none", "mailbox{x}", "mailbox{x}"},
     {"any byte", "mailbox.users", "mailbox"},
     {"a class", "mailbox[es]users", "mailbox"},
-    {"what stands in a class", "[mailbox]+ab", ""},
-    {"a class with a bracket first", "[]mailbox]ab", ""},
-    {"a negated class with a bracket first", "[^]mailbox]ab", ""},
-    {"a class with an escaped bracket", "[\\]mailbox]ab", ""},
-    {"a class with a named one", "[[:alpha:]mailbox]ab", ""},
+    {"what stands in a class", "[mailbox]+a", "-"},
+    {"a class with a bracket first", "[]mailbox]a", "-"},
+    {"a negated class with a bracket first", "[^]mailbox]a", "-"},
+    {"a class with an escaped bracket", "[\\]mailbox]a", "-"},
+    {"a class with a named one", "[[:alpha:]mailbox]a", ""},
     {"a bar in a class", "[a|b]mailbox", "mailbox"},
     {"a group's end in a class", "([)]mailbox)", "mailbox"},
-    {"look-ahead", "(?=mailbox)ab", ""},
-    {"negative look-ahead", "(?!mailbox)ab", ""},
-    {"look-behind", "(?<=mailbox)ab", ""},
-    {"negative look-behind", "(?<!mailbox)ab", ""},
+    {"look-ahead", "(?=mailbox)a", "-"},
+    {"negative look-ahead", "(?!mailbox)a", "-"},
+    {"look-behind", "(?<=mailbox)a", "-"},
+    {"negative look-behind", "(?<!mailbox)a", "-"},
     {"behind a look-around", "(?!mailbox)account", "account"},
     {"text beside a look-around", "account(?= mailbox)", "account"},
     {"anchors", "^mailbox$", "mailbox"},
@@ -81,7 +108,7 @@ static const struct {
     {"an escaped bar", "mailbox\\|users", "mailbox|users"},
     {"a backslash", "mailbox\\\\users", "mailbox\\users"},
     {"a digit's class", "mailbox\\d+users", "mailbox"},
-    {"an optional class", "mailbox\\w?ab", "mailbox"},
+    {"an optional class", "mailbox\\w?a", "mailbox"},
     {"blank's class", "\\smailbox\\S", "mailbox"},
     {"not ASCII", "empf\xc3\xa4nger", "empf\xc3\xa4nger"},
     /* What is not understood gives none. */
@@ -104,7 +131,7 @@ static const struct {
     /* What is no pattern. */
     {"an unended group", "(mailbox", ""},
     {"an end too many", "mailbox)", ""},
-    {"an unended class", "mailbox[ab", ""},
+    {"an unended class", "mailbox[a", ""},
     {"an unended quantifier", "mailboxe{2", "mailboxe{2"},
     {"a backslash at the end", "mailbox\\", ""},
     {"too deep", "(((((((((((((((((((((mailbox)))))))))))))))))))))", ""},
@@ -114,25 +141,69 @@ static void test_rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < LEN(rows); i++) {
-        struct needles needles;
-        char text[1000];
-        needles_of(slice_str(rows[i].pattern), &needles);
-        expect_slice(rows[i].name, rows[i].pattern, needles_text(&needles, text, sizeof(text)),
+        struct text text;
+        expect_slice(rows[i].name, rows[i].pattern, leads_text(slice_str(rows[i].pattern), &text),
                      slice_str(rows[i].want));
     }
 }
 
-static void test_number_of_alternatives(void **state)
+/* All clauses of the first alternative, "&" between them. */
+static const struct {
+    const char *name;
+    const char *pattern;
+    const char *want;
+} clause_rows[] = {
+    {"a text", "mailbox full", "mailbox full"},
+    {"two texts", "mailbox.{0,20}full", "mailbox&full"},
+    {"a byte between", "mailbox.a.full", "mailbox&full"},
+    {"a capital", "mailBox", "mailbox"},
+    {"an escaped byte", "spam\\.example", "spam.example"},
+    {"an optional byte", "mailboxe?susers", "mailbox&susers"},
+    {"a class", "mail[boxes]users", "mail&users"},
+    {"two groups", "(?:user|mailbox)s? (?:is )?(?:full|over)", "user|mailbox&full|over"},
+    {"a group that is incomplete", "(?:user|a) is (?:full|over)", " is &full|over"},
+    {"a group that is optional", "user(?: is)? full", "user& full"},
+    {"groups in a group", "mail(?:box(?:es|full))users", "mail&box&users"},
+    {"look-around", "mail(?=box)(?!user)boxes", "mail&boxes"},
+    {"alternatives", "mail.box|users", "mail&box"},
+    {"six of seven", "one.two.six.ten.all.any.not", "one&two&six&ten&all&any"},
+};
+
+static void test_clauses(void **state)
 {
     (void)state;
-    char pattern[NEEDLES_MAX * 8 + 16];
-    struct needles needles;
-    size_t len = 0;
+    for (size_t i = 0; i < LEN(clause_rows); i++) {
+        struct slice pattern = slice_str(clause_rows[i].pattern);
+        struct alternative alternative;
+        char all[200] = "";
+        size_t len = 0;
+        assert_true(alternative_take(&pattern, &alternative));
+        for (unsigned n = 0; n < alternative.clause_count; n++) {
+            struct text text = {.len = 0};
+            add_clause(&text, &alternative, n);
+            len += (size_t)snprintf(all + len, sizeof(all) - len, "%s%s", n ? "&" : "", text.text);
+            assert_true(len < sizeof(all));
+        }
+        expect_slice(clause_rows[i].name, clause_rows[i].pattern, slice_of(all, len),
+                     slice_str(clause_rows[i].want));
+    }
+}
+
+/* Of a group, since each alternative of the top level has needles of its own. */
+static void test_number_of_needles(void **state)
+{
+    (void)state;
+    char pattern[NEEDLES_MAX * 8 + 16] = "(?:";
+    size_t len = 3;
     for (unsigned i = 0; i <= NEEDLES_MAX; i++) {
+        struct alternative alternative;
         len +=
             (size_t)snprintf(pattern + len, sizeof(pattern) - len, "%sname%03u", i ? "|" : "", i);
-        needles_of(slice_of(pattern, len), &needles);
-        expect_int("alternatives", "needles", needles.count, i < NEEDLES_MAX ? i + 1 : 0);
+        pattern[len] = ')';
+        struct slice rest = slice_of(pattern, len + 1);
+        assert_true(alternative_take(&rest, &alternative));
+        expect_int("alternatives", "needles", alternative.needle_count,
+                   i < NEEDLES_MAX ? i + 1 : 0);
     }
 }
 
@@ -143,36 +214,87 @@ struct checker {
     unsigned searches, found, with_needles;
 };
 
-static bool has_needle(const struct needles *needles, struct slice text)
+static bool may_match(const struct alternative *alternative, struct slice text)
 {
-    for (unsigned i = 0; i < needles->count; i++) {
-        const struct needle *needle = &needles->list[i];
-        if (slice_find_text(text, slice_of(needle->text, needle->len)) < text.len)
-            return true;
-    }
-    return needles->count == 0;
+    uint64_t candidates[SIEVE_WORDS];
+    struct sieve *sieve = sieve_new();
+    sieve_add(sieve, alternative);
+    sieve_look(sieve, text, candidates);
+    bool may = candidates[0] == 1 && sieve_passes(sieve, 0);
+    sieve_free(sieve);
+    return may;
 }
 
-/* Where the pattern matches, one of its needles, if it has any, is in the text. */
+struct span {
+    size_t from, to;
+};
+
+static enum pattern_result find(struct checker *c, struct slice source, struct slice text,
+                                struct span *out)
+{
+    char what[128];
+    size_t at;
+    struct pattern *pattern = pattern_new(source, what, &at);
+    if (!pattern)
+        fail_msg("/%.*s/ is no pattern: %s", SLICE_ARG(source), what);
+    enum pattern_result result = pattern_search(pattern, c->limits, text, &out->from, &out->to);
+    pattern_free(pattern);
+    return result;
+}
+
+/* The leftmost of what those alternatives find that may match; false: one costs too much. */
+static bool find_in_parts(struct checker *c, struct slice pattern, struct slice text,
+                          struct span *out)
+{
+    struct alternative alternative;
+    *out = (struct span){1, 0};
+    while (pattern.ptr && alternative_take(&pattern, &alternative)) {
+        struct span span;
+        if (!may_match(&alternative, text))
+            continue;
+        c->with_needles += alternative.clause_count > 0;
+        enum pattern_result result = find(c, alternative.source, text, &span);
+        if (result == PATTERN_TOO_COSTLY)
+            return false;
+        if (result == PATTERN_FOUND && (out->from > out->to || span.from < out->from))
+            *out = span;
+    }
+    return true;
+}
+
+static bool is_understood(struct slice pattern)
+{
+    struct alternative alternative;
+    while (pattern.ptr) {
+        if (!alternative_take(&pattern, &alternative))
+            return false;
+    }
+    return true;
+}
+
+/* In parts as in one: found or not, and where. */
 static void check_pattern(struct checker *c, struct slice source, const struct slice *texts,
                           size_t count)
 {
     char what[128];
-    size_t at, from, to;
-    struct needles needles;
+    size_t at;
     struct pattern *pattern = pattern_new(source, what, &at);
-    needles_of(source, &needles);
     for (size_t i = 0; pattern && i < count; i++) {
+        struct span whole = {1, 0}, parts;
         c->searches++;
-        if (pattern_search(pattern, c->limits, texts[i], &from, &to) != PATTERN_FOUND)
+        enum pattern_result result =
+            pattern_search(pattern, c->limits, texts[i], &whole.from, &whole.to);
+        if (result == PATTERN_TOO_COSTLY)
             continue;
-        c->found++;
-        c->with_needles += needles.count > 0;
-        if (!has_needle(&needles, texts[i])) {
-            char text[NEEDLES_MAX * (NEEDLE_MAX + 1) + 1];
-            fail_msg("/%.*s/ matches \"%.*s\", which holds none of \"%.*s\"", SLICE_ARG(source),
-                     SLICE_ARG(texts[i]), SLICE_ARG(needles_text(&needles, text, sizeof(text))));
-        }
+        c->found += result == PATTERN_FOUND;
+        if (!is_understood(source) || !find_in_parts(c, source, texts[i], &parts))
+            continue;
+        if (result != PATTERN_FOUND)
+            whole = (struct span){1, 0};
+        if (whole.from != parts.from || whole.to != parts.to)
+            fail_msg("/%.*s/ in \"%.*s\": got [%zu, %zu) in parts, want [%zu, %zu)",
+                     SLICE_ARG(source), SLICE_ARG(texts[i]), parts.from, parts.to, whole.from,
+                     whole.to);
     }
     pattern_free(pattern);
 }
@@ -251,12 +373,13 @@ static void test_pairs(void **state)
 
 static void use(struct slice pattern, void *arg)
 {
-    struct needles needles;
+    struct alternative alternative;
     (void)arg;
-    needles_of(pattern, &needles);
-    assert_true(needles.count <= NEEDLES_MAX);
-    for (unsigned i = 0; i < needles.count; i++)
-        assert_in_range(needles.list[i].len, NEEDLE_MIN, NEEDLE_MAX);
+    while (pattern.ptr && alternative_take(&pattern, &alternative)) {
+        assert_true(alternative.needle_count <= NEEDLES_MAX);
+        for (unsigned i = 0; i < alternative.needle_count; i++)
+            assert_in_range(alternative.list[i].len, NEEDLE_MIN, NEEDLE_MAX);
+    }
 }
 
 static void test_prefixes(void **state)
@@ -378,6 +501,10 @@ static void test_patterns_by_chance(void **state)
         struct slice slices[LEN(texts)];
         pattern.len = 0;
         put_sequence(&pattern, 0);
+        for (unsigned more = replies_random(&pattern.random, 3); more > 0; more--) {
+            put(&pattern, "|");
+            put_sequence(&pattern, 0);
+        }
         for (size_t i = 0; i < LEN(texts); i++) {
             texts[i].len = 0;
             texts[i].random = UINT64_C(977) * (round * LEN(texts) + i + 1);
@@ -445,9 +572,13 @@ static void test_shipped_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),          cmocka_unit_test(test_number_of_alternatives),
-        cmocka_unit_test(test_prefixes),      cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_odd_pairs),     cmocka_unit_test(test_patterns_by_chance),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_clauses),
+        cmocka_unit_test(test_number_of_needles),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_odd_pairs),
+        cmocka_unit_test(test_patterns_by_chance),
         cmocka_unit_test(test_shipped_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

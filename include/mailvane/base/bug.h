@@ -8,6 +8,7 @@
 #define MAILVANE_BASE_BUG_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define bug_if(condition)                                                                          \
     do {                                                                                           \
@@ -28,6 +29,9 @@ void lines_free(void *ptr);
 #define CACHE_LINE 64
 /* realloc that does not fail. */
 void *must_realloc(void *ptr, size_t size) __attribute__((returns_nonnull));
+/* A list with room for one more than count; *room grows by doubling. */
+void *must_grow(void *list, uint32_t count, uint32_t *room, size_t size)
+    __attribute__((returns_nonnull));
 /* strdup that does not fail. */
 char *must_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 

@@ -18,7 +18,8 @@
  * One process has a state file at a time; FILE.lock says so. A state file that is damaged is
  * moved aside as FILE.corrupt-TIME, never deleted. A file of a newer version is left alone, and
  * so is what is no state file: FILE.lock tells that a damaged one was.
- * A file that is made can be read by its owner only, one that is there keeps its rights: it holds recipient domains and hashes of addresses.
+ * A file that is made can be read by its owner only, one that is there keeps its rights: it holds
+ * recipient domains and hashes of addresses.
  */
 #ifndef MAILVANE_SOURCE_CHECKPOINT_H
 #define MAILVANE_SOURCE_CHECKPOINT_H

@@ -44,8 +44,7 @@ static int error_of(int fd)
         return -1;                                                                                 \
     }
 
-FAULTY(ssize_t, pwrite64, (int fd, const void *bytes, size_t len, off64_t at),
-       (fd, bytes, len, at))
+FAULTY(ssize_t, pwrite64, (int fd, const void *bytes, size_t len, off64_t at), (fd, bytes, len, at))
 FAULTY(ssize_t, pwrite, (int fd, const void *bytes, size_t len, off_t at), (fd, bytes, len, at))
 FAULTY(ssize_t, write, (int fd, const void *bytes, size_t len), (fd, bytes, len))
 FAULTY(int, fsync, (int fd), (fd))

@@ -1,0 +1,256 @@
+/*
+ * What it costs to judge a reply that was made to be costly.
+ *
+ *     hostile [nojit]
+ *
+ * Replies of 2000 bytes, each judged anew: one short text again and again, for texts that
+ * imitate the parts of replies; each needle of the shipped rules again and again; and soups of
+ * all needles, of which the costliest is changed at random and kept where it got costlier
+ * still. Of each kind the worst is printed, in microseconds of CPU time: the least of many
+ * runs, so that what else the machine does is not in it. "nojit" is how the agent runs in
+ * its sandbox: no memory is both writable and executable.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "../../lib/classify/needle.h"
+#include "../../lib/classify/row_file.h"
+#include "../../lib/classify/rule_data.h"
+#include "../../lib/classify/rule_file.h"
+#include "mailvane/base/bug.h"
+#include "mailvane/classify/classifier.h"
+
+/* Newer than Debian 12's headers. */
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE              65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
+
+#define LENGTH 2000
+#define SEEN   400 /* bytes at the front that are worth changing: rules see fewer */
+#define SOUPS  2000
+#define CLIMBS 4
+#define STEPS  4000
+
+static const char *const parts[] = {
+    "a",
+    "5",
+    "  ",
+    ": 550 ",
+    "said: 550 ",
+    "host a said: 550 5.1.1 <x@y>... ",
+    "host [1]: 550 ",
+    "> 550 ",
+    "remote mail server after: 550 ",
+    "sender verify: 550 ",
+    "550-",
+    "550 5.1.1 ",
+    "(#5.1.1",
+    "a@b ",
+    "@ ",
+    "1.2.3.4 ",
+    "1:2:3:",
+    "a-b-c-",
+    "A1b2C3d4 ",
+    "<>",
+    "[[[",
+    "\xc3\x89 ",
+    "\xff\xfe",
+};
+static const char *const gaps[] = {" ",    " ",
+                                   " ",    "-",
+                                   ".",    ": ",
+                                   "; ",   "(",
+                                   "550-", "said: 450 4.7.1 ",
+                                   "[",    "] ",
+                                   "1 ",   "<a@b.example> "};
+
+struct words {
+    struct needle *list;
+    uint32_t count, room;
+};
+
+struct soup {
+    char text[LENGTH];
+    double cost;
+};
+
+static uint64_t random_state = 20261125;
+
+static unsigned chance(size_t below)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(random_state >> 33) % (unsigned)below;
+}
+
+static double cpu_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
+}
+
+static double cost_of(struct classifier *c, const char *text, unsigned runs)
+{
+    const struct refusal refusal = {
+        .provider = SLICE("google"), .phase = PHASE_RCPT, .text = slice_of(text, LENGTH)};
+    double least = 1e9;
+    for (unsigned i = 0; i < runs; i++) {
+        double start = cpu_now();
+        classifier_judge_anew(c, &refusal, NULL);
+        double took = cpu_now() - start;
+        least = took < least ? took : least;
+    }
+    return least;
+}
+
+/* The needles of all shipped patterns. */
+static void read_words(struct words *words)
+{
+    static struct alternative alternative;
+    struct row_file file;
+    struct rule_row row;
+    struct error err;
+    row_file_init(&file, "causes.rules", slice_str(rule_data));
+    while (rule_file_next(&file, &row, &err) == RULE_FILE_ROW) {
+        struct slice pattern = row.pattern;
+        while (pattern.ptr && alternative_take(&pattern, &alternative)) {
+            for (unsigned i = 0; i < alternative.needle_count; i++) {
+                words->list =
+                    must_grow(words->list, words->count, &words->room, sizeof(*words->list));
+                words->list[words->count++] = alternative.list[i];
+            }
+        }
+    }
+}
+
+/* Writes as much of a text as there is room for; returns where it ends. */
+static size_t put(char *text, size_t at, const char *part, size_t len)
+{
+    size_t n = len < LENGTH - at ? len : LENGTH - at;
+    memcpy(text + at, part, n);
+    return at + n;
+}
+
+static void fill(char *text, const char *part, size_t len)
+{
+    size_t at = put(text, 0, "550 ", 4);
+    while (at < LENGTH)
+        at = put(text, at, part, len);
+}
+
+/* Measured again as often as it takes until the JIT has compiled what it runs. */
+static void report(struct classifier *c, const char *what, const struct soup *worst)
+{
+    printf("%-10s %6.1f us  ", what, cost_of(c, worst->text, 200));
+    for (unsigned i = 0; i < 60; i++) {
+        char byte = worst->text[i];
+        putchar(byte >= ' ' && byte < 0x7f ? byte : '?');
+    }
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void keep_worst(struct classifier *c, struct soup *worst, const char *text, unsigned runs)
+{
+    double cost = cost_of(c, text, runs);
+    /* Again, before it is believed. */
+    if (cost > worst->cost && (cost = cost_of(c, text, 4 * runs)) > worst->cost) {
+        worst->cost = cost;
+        memcpy(worst->text, text, LENGTH);
+    }
+}
+
+static void bench_parts(struct classifier *c)
+{
+    struct soup worst = {.cost = 0};
+    char text[LENGTH];
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        fill(text, parts[i], strlen(parts[i]));
+        keep_worst(c, &worst, text, 30);
+    }
+    report(c, "parts", &worst);
+}
+
+static void bench_words(struct classifier *c, const struct words *words)
+{
+    struct soup worst = {.cost = 0};
+    char text[LENGTH], word[NEEDLE_MAX + 1];
+    for (uint32_t i = 0; i < words->count; i++) {
+        const struct needle *needle = &words->list[i];
+        memcpy(word, needle->text, needle->len);
+        word[needle->len] = ' ';
+        fill(text, word, needle->len + 1u);
+        keep_worst(c, &worst, text, 5);
+    }
+    report(c, "words", &worst);
+}
+
+static void make_soup(const struct words *words, char *text)
+{
+    size_t at = put(text, 0, "550 ", 4);
+    while (at < LENGTH) {
+        const struct needle *needle = &words->list[chance(words->count)];
+        const char *gap = gaps[chance(sizeof(gaps) / sizeof(gaps[0]))];
+        at = put(text, at, needle->text, needle->len);
+        at = put(text, at, gap, strlen(gap));
+    }
+}
+
+/* Puts a word in, and takes some bytes out. */
+static void change(const struct words *words, char *text)
+{
+    const struct needle *needle = &words->list[chance(words->count)];
+    size_t at = 4 + chance(SEEN), cut = 4 + chance(SEEN), n = chance(12);
+    memmove(text + at + needle->len, text + at, LENGTH - at - needle->len);
+    put(text, at, needle->text, needle->len);
+    memmove(text + cut, text + cut + n, LENGTH - cut - n);
+}
+
+static void bench_soups(struct classifier *c, const struct words *words)
+{
+    struct soup worst = {.cost = 0};
+    char text[LENGTH];
+    double all = 0;
+    for (unsigned i = 0; i < SOUPS; i++) {
+        make_soup(words, text);
+        all += cost_of(c, text, 1);
+        keep_worst(c, &worst, text, 3);
+    }
+    printf("%-10s %6.1f us  the mean of %d\n", "a soup", all / SOUPS, SOUPS);
+    report(c, "soups", &worst);
+    for (unsigned climb = 0; climb < CLIMBS; climb++) {
+        struct soup soup = {.cost = 0};
+        make_soup(words, soup.text);
+        for (unsigned step = 0; step < STEPS; step++) {
+            memcpy(text, soup.text, LENGTH);
+            change(words, text);
+            keep_worst(c, &soup, text, 3);
+        }
+        keep_worst(c, &worst, soup.text, 10);
+    }
+    report(c, "climbed", &worst);
+}
+
+int main(int argc, char **argv)
+{
+    struct words words = {.list = NULL};
+    if (argc > 2 || (argc == 2 && strcmp(argv[1], "nojit") != 0)) {
+        fprintf(stderr, "usage: hostile [nojit]\n");
+        return 2;
+    }
+    if (argc == 2 && prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0) {
+        perror("hostile: PR_SET_MDWE");
+        return 3;
+    }
+    struct classifier *c = classifier_new(1);
+    read_words(&words);
+    bench_parts(c);
+    bench_words(c, &words);
+    bench_soups(c, &words);
+    free(words.list);
+    classifier_free(c);
+    return 0;
+}
