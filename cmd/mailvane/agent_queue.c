@@ -345,6 +345,8 @@ void agent_queues_open(struct agent *agent)
     struct setup_queue queues[SETUP_QUEUES_MAX];
     agent->queue_count = setup_queues(&agent->config, queues);
     agent->queues = must_calloc(agent->queue_count, sizeof(*agent->queues));
+    if (agent->queue_count)
+        pipeline_learn_routes(&agent->pipeline);
     agent->queue_looks = (struct loop_timer){.fn = on_turn, .arg = agent};
     for (size_t i = 0; i < agent->queue_count; i++)
         open_queue(agent, &agent->queues[i], &queues[i]);

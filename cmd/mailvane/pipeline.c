@@ -17,7 +17,6 @@ int pipeline_init(struct pipeline *p, const struct config *config, const struct 
     *p = (struct pipeline){.providers = providers_new(seed)};
     p->classifier = classifier_new(seed);
     p->last_causes = last_causes_new(seed);
-    p->routes = routes_new(seed);
     p->sending_ips = sending_ips_new(seed);
     p->formats = format_set_new(seed);
     p->metrics = metrics_new(&options);
@@ -166,7 +165,7 @@ static void attribute(struct pipeline *p, struct event *event)
     if (event->kind == EVENT_DELIVERY || event->kind == EVENT_PROBE) {
         struct delivery *d = &event->delivery;
         d->provider = provider_of(p, d);
-        if (d->local || d->connected)
+        if (p->routes && (d->local || d->connected))
             route_set(p->routes, d->domain, d->provider);
         if (!d->local && !d->sending_ip.len)
             d->sending_ip = sending_ip_of(p->sending_ips, d->origin, d->relay_ipv6);
@@ -180,13 +179,19 @@ static void attribute(struct pipeline *p, struct event *event)
     }
 }
 
+void pipeline_learn_routes(struct pipeline *p)
+{
+    if (!p->routes)
+        p->routes = routes_new(hash_seed());
+}
+
 /* As provider_of has it, with what was learnt from deliveries. */
 static struct slice provider_waiting(struct pipeline *p, struct slice domain, struct slice tried)
 {
     struct slice provider = tried.len ? provider_of_host(p->providers, tried) : SLICE_NONE;
     if (provider.len && !slice_eq(provider, SLICE("other")))
         return provider;
-    provider = route_of(p->routes, domain);
+    provider = p->routes ? route_of(p->routes, domain) : SLICE_NONE;
     return provider.len ? provider : provider_of_domain(p->providers, domain);
 }
 

@@ -44,7 +44,7 @@ struct pipeline {
     struct providers *providers;
     struct classifier *classifier;
     struct last_causes *last_causes;
-    struct routes *routes;
+    struct routes *routes; /* NULL: nobody asks for them */
     struct sending_ips *sending_ips;
     struct metrics *metrics;
     struct recorder *recorder;
@@ -79,6 +79,9 @@ enum outcome pipeline_parse(struct pipeline *p, struct stream *stream, struct sl
 
 /* Parses and counts a block of whole lines. */
 void pipeline_count(struct pipeline *p, struct stream *stream, struct slice block);
+
+/* From now on the provider of what waits is told by where its domain's mail went lately, too. */
+void pipeline_learn_routes(struct pipeline *p);
 
 /* A recipient in a queue: where it will go, and why it has not gone. */
 struct waiting {

@@ -107,33 +107,36 @@ static bool is_pattern(struct slice source)
     return pattern != NULL;
 }
 
-/* How many alternatives the pattern has; 0 where it cannot be taken apart. */
-static unsigned count_alternatives(const struct rules *rules, struct slice pattern)
+/* Leaves room for a branch of each rule that may follow. */
+static bool has_room(const struct rules *rules)
 {
-    struct alternative alternative;
-    unsigned count = 0;
-    while (pattern.ptr) {
-        /* What is shipped can be: the tests compile it all. */
-        if (!alternative_take(&pattern, &alternative) ||
-            (rules->eager && !is_pattern(alternative.source)))
-            return 0;
-        count++;
-    }
-    return count;
+    return rules->branch_count + (CLASSIFIER_RULES_MAX - rules->count) < SIEVE_MAX;
 }
 
-/* Leaves room for a branch of each rule that may follow. */
-static void add_branches(struct rules *rules, struct slice pattern)
+/* An alternative that can be searched for alone. What is shipped can be: the tests compile it all.
+ */
+static bool take_alternative(const struct rules *rules, struct slice *pattern,
+                             struct alternative *out)
 {
-    unsigned count = count_alternatives(rules, pattern);
+    return has_room(rules) && alternative_take(pattern, out) &&
+           (!rules->eager || is_pattern(out->source));
+}
+
+/*
+ * The branches of the rule that is added next; returns the first. Where one cannot be taken
+ * apart, those before it are nobody's: they are never searched for.
+ */
+static uint32_t add_branches(struct rules *rules, struct slice pattern)
+{
+    uint32_t first = rules->branch_count;
     struct alternative alternative;
-    if (count == 0 ||
-        rules->branch_count + count + (CLASSIFIER_RULES_MAX - rules->count) > SIEVE_MAX) {
-        add_whole(rules, pattern);
-        return;
-    }
-    while (pattern.ptr && alternative_take(&pattern, &alternative))
+    struct slice rest = pattern;
+    while (rest.ptr && take_alternative(rules, &rest, &alternative))
         add_branch(rules, &alternative);
+    if (pattern.ptr && !rest.ptr)
+        return first;
+    add_whole(rules, pattern);
+    return rules->branch_count - 1;
 }
 
 /* Finds the mistakes of a user's pattern. */
@@ -170,10 +173,9 @@ static int add_row(struct rules *rules, const struct row_file *file, const struc
         .line = row->line,
         .text = file->row,
         .source = row->pattern,
-        .first = rules->branch_count,
     };
     memcpy(rule.values, row->values, sizeof(rule.values));
-    add_branches(rules, rule.source);
+    rule.first = add_branches(rules, rule.source);
     rule.end = rules->branch_count;
     rules->rules = must_grow(rules->rules, rules->count, &rules->room, sizeof(*rules->rules));
     rules->rules[rules->count++] = rule;
