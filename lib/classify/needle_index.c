@@ -151,9 +151,19 @@ static void try_slot(struct needle_index *index, unsigned slot, struct slice tex
     }
 }
 
+/* When the numbers begin anew, what was found under the old ones must not be taken for new. */
+static void number_look(struct needle_index *index)
+{
+    if (++index->look != 0)
+        return;
+    for (uint32_t i = 1; i < index->entry_count; i++)
+        index->entries[i].look = 0;
+    index->look = 1;
+}
+
 void needle_index_look(struct needle_index *index, struct slice text, uint64_t *bits)
 {
-    index->look++;
+    number_look(index);
     for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
         try_slot(index, index->pairs[pair_of(text.ptr + i)], text, i, bits);
         if (i + GRAM <= text.len)

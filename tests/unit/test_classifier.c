@@ -375,6 +375,57 @@ static void test_costly_patterns_are_stopped(void **state)
     }
 }
 
+/* Not one reply of the exam needs more searches than a reply may have. */
+static void test_replies_are_searched_to_the_end(void **state)
+{
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    for (size_t file = 0; file < LEN(reply_files); file++) {
+        struct reply_table table;
+        assert_true(replies_open(&table, reply_files[file], REPLY_COLUMNS));
+        for (size_t i = 0; i < table.count; i++) {
+            const struct refusal refusal = replies_refusal(&table.lines[i]);
+            classifier_judge_anew(c, &refusal, NULL);
+            if (classifier_stopped(c))
+                fail_msg("\"%.*s\": got a search too many", SLICE_ARG(refusal.text));
+        }
+        replies_close(&table);
+    }
+    classifier_free(c);
+}
+
+/*
+ * Words that rules look for, one after the other: some rules are not asked, which is counted
+ * once a reply; those that ask for codes alone still are, so that there is a verdict.
+ */
+static void test_hostile_replies_are_not_searched_to_the_end(void **state)
+{
+    (void)state;
+    static const char *const words[] = {
+        "message ",  "mailbox ", "account ", "recipient ", "user ",    "sender ",
+        "rejected ", "is not ",  "blocked ", "limit ",     "exceed",   "policy ",
+        "too many ", "unknown ", "address ", "spam ",      "server ",  "temporarily ",
+        "disabled ", "over ",    "failed ",  "invalid ",   "domain ",  "connection ",
+        "refused; ", "host ",    "header ",  "quota ",     "missing ", "no such "};
+    struct classifier *c = classifier_new(SEED);
+    uint64_t random = 20261125, before = 0;
+    for (unsigned i = 0; i < 2000; i++) {
+        struct strbuf text = STRBUF_INIT;
+        strbuf_add_str(&text, "550 5.1.1 ");
+        while (text.len < 2000)
+            strbuf_add_str(&text, words[replies_random(&random, LEN(words))]);
+        const struct refusal refusal = {.text = strbuf_slice(&text)};
+        struct verdict verdict = classifier_judge_anew(c, &refusal, NULL);
+        assert_int_not_equal(verdict.cause, CAUSE_UNKNOWN);
+        assert_true(classifier_stopped(c) <= before + 1);
+        before = classifier_stopped(c);
+        strbuf_release(&text);
+    }
+    assert_true(before > 0);
+    expect_cause("the next one", judge(c, USUAL), CAUSE_USER_UNKNOWN);
+    classifier_free(c);
+}
+
 /* No reply of the exam is so long or so odd that a shipped pattern would be stopped. */
 static void test_shipped_rules_are_not_stopped(void **state)
 {
@@ -419,6 +470,8 @@ int main(void)
         cmocka_unit_test(test_limit_of_files),
         cmocka_unit_test(test_costly_patterns_are_stopped),
         cmocka_unit_test(test_shipped_rules_are_not_stopped),
+        cmocka_unit_test(test_replies_are_searched_to_the_end),
+        cmocka_unit_test(test_hostile_replies_are_not_searched_to_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
