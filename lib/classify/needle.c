@@ -11,15 +11,46 @@ struct reader {
     struct alternative *top; /* whose clauses are kept; NULL within a group */
 };
 
+/* No bytes, one, and what "\R" takes. */
+static const struct distance none = {0, 0}, one_byte = {1, 1}, line_end = {1, 2};
+
+static uint16_t bounded(uint32_t n)
+{
+    return n < DISTANCE_ANY ? (uint16_t)n : DISTANCE_ANY;
+}
+
+static struct distance distance_add(struct distance a, struct distance b)
+{
+    return (struct distance){bounded((uint32_t)a.least + b.least),
+                             bounded((uint32_t)a.most + b.most)};
+}
+
+static struct distance distance_times(struct distance d, struct distance times)
+{
+    return (struct distance){bounded((uint32_t)d.least * times.least),
+                             bounded((uint32_t)d.most * times.most)};
+}
+
+/* What is as long as the one or the other. */
+static struct distance distance_or(struct distance a, struct distance b)
+{
+    return (struct distance){a.least < b.least ? a.least : b.least,
+                             a.most > b.most ? a.most : b.most};
+}
+
 struct needles {
     unsigned count;
     struct needle list[NEEDLES_MAX];
 };
 
-/* The alternatives of a part of the pattern; complete only if each has a needle. */
+/*
+ * The alternatives of a part of the pattern; complete only if each has a needle. Their
+ * distances are from where the part begins.
+ */
 struct found {
+    struct distance length; /* of what the part matches */
+    unsigned shortest;      /* length of the shortest needle; 0: no set */
     struct needles set;
-    unsigned shortest; /* length of the shortest needle; 0: no set */
 };
 
 static void read_alternatives(struct reader *r, unsigned depth, struct found *out);
@@ -29,17 +60,16 @@ static char peek(const struct reader *r, size_t ahead)
     return r->p < r->end && (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
 }
 
-/* A run of plain characters while it grows. */
-struct run {
-    unsigned len;
-    char text[NEEDLE_MAX];
-};
-
-static void run_add(struct run *run, char c)
+/* A run of plain characters grows; `at` is where the character stands. */
+static void run_add(struct needle *run, char c, struct distance at)
 {
+    if (run->len == 0)
+        run->distance = at;
     /* Of a longer one the last bytes are kept: any part of a needle is one. */
-    if (run->len == NEEDLE_MAX)
+    if (run->len == NEEDLE_MAX) {
         memmove(run->text, run->text + 1, --run->len);
+        run->distance = distance_add(run->distance, one_byte);
+    }
     run->text[run->len++] = byte_lower(c);
 }
 
@@ -72,47 +102,61 @@ static void add_clause(struct reader *r, const struct needle *needles, unsigned 
     top->needle_count += count;
 }
 
-static void run_end(struct reader *r, struct run *run, struct found *best)
+static void run_end(struct reader *r, struct needle *run, struct found *best)
 {
-    struct needle needle = {.len = (uint8_t)run->len};
-    memcpy(needle.text, run->text, run->len);
-    run->len = 0;
-    if (needle.len < NEEDLE_MIN)
-        return;
-    add_clause(r, &needle, 1);
-    if (needle.len > best->shortest) {
+    if (run->len >= NEEDLE_MIN)
+        add_clause(r, run, 1);
+    if (run->len >= NEEDLE_MIN && run->len > best->shortest) {
         best->set.count = 1;
-        best->shortest = needle.len;
-        best->set.list[0] = needle;
+        best->shortest = run->len;
+        best->set.list[0] = *run;
     }
+    run->len = 0;
 }
 
-/* Reads a quantifier, if one stands here; *once says that what it follows must be there. */
-static bool take_quantifier(struct reader *r, bool *once)
+static uint16_t take_number(const char **p, const char *end)
+{
+    uint32_t n = 0;
+    for (; *p < end && byte_is_digit(**p); ++*p)
+        n = bounded(n * 10 + (uint32_t)(**p - '0'));
+    return (uint16_t)n;
+}
+
+/* "{2}", "{2,}", "{2,3}"; any other brace is a plain byte. */
+static bool take_braces(struct reader *r, struct distance *times)
+{
+    const char *p = r->p + 1, *digits = p;
+    times->least = times->most = take_number(&p, r->end);
+    bool some = p > digits;
+    if (some && p < r->end && *p == ',') {
+        bool more = ++p < r->end && byte_is_digit(*p);
+        times->most = more ? take_number(&p, r->end) : DISTANCE_ANY;
+    }
+    /* "{,3}" and "{ 3 }" are quantifiers to some versions. */
+    r->lost = r->lost || (p < r->end && (*p == ',' || *p == ' '));
+    if (!some || p == r->end || *p != '}')
+        return false;
+    r->p = p + 1;
+    return true;
+}
+
+/* Reads a quantifier, if one stands here: how many times what it follows may be there. */
+static bool take_quantifier(struct reader *r, struct distance *times)
 {
     char c = peek(r, 0);
-    *once = true;
+    *times = one_byte;
     if (c == '{') {
-        /* "{2}", "{2,}", "{2,3}"; any other brace is a plain byte. */
-        const char *p = r->p + 1;
-        bool zero = true;
-        for (; p < r->end && byte_is_digit(*p); p++)
-            zero = zero && *p == '0';
-        bool digits = p > r->p + 1;
-        while (p < r->end && (byte_is_digit(*p) || *p == ','))
-            p++;
-        /* "{,3}" is a quantifier to some versions. */
-        r->lost = r->lost || (!digits && p > r->p + 1);
-        if (!digits || p == r->end || *p != '}')
+        if (!take_braces(r, times)) {
+            *times = one_byte;
             return false;
-        *once = !zero;
-        r->p = p;
+        }
     } else if (c == '?' || c == '*' || c == '+') {
-        *once = c == '+';
+        times->least = c == '+';
+        times->most = c == '?' ? 1 : DISTANCE_ANY;
+        r->p++;
     } else {
         return false;
     }
-    r->p++;
     if (peek(r, 0) == '?' || peek(r, 0) == '+')
         r->p++;
     return true;
@@ -157,60 +201,89 @@ static void read_group(struct reader *r, unsigned depth, struct found *out)
     r->top = NULL;
     read_alternatives(r, depth + 1, out);
     r->top = top;
-    if (!counts)
+    if (!counts) {
         out->shortest = 0;
+        out->length = none;
+    }
     r->lost = r->lost || peek(r, 0) != ')';
     r->p++;
+}
+
+/* A group or a class at `at`, with its quantifier. */
+static void read_compound(struct reader *r, unsigned depth, struct distance *at, struct found *best)
+{
+    /* Not zeroed whole: a set is large, and counts only as far as it says. */
+    struct found inner;
+    struct distance times;
+    inner.shortest = inner.set.count = 0;
+    inner.length = one_byte;
+    if (*r->p == '(')
+        read_group(r, depth, &inner);
+    else
+        skip_class(r);
+    take_quantifier(r, &times);
+    if (times.least && !r->lost && inner.shortest) {
+        for (unsigned i = 0; i < inner.set.count; i++)
+            inner.set.list[i].distance = distance_add(inner.set.list[i].distance, *at);
+        add_clause(r, inner.set.list, inner.set.count);
+        keep_better(best, &inner);
+    }
+    *at = distance_add(*at, distance_times(inner.length, times));
+}
+
+/* "\d", "\.", "\b": what stands behind the backslash. */
+static struct distance read_escape(struct reader *r, bool *plain)
+{
+    char c = peek(r, 0);
+    *plain = c && !byte_is_alnum(c);
+    /* "\x41", "\Q..\E", "\1": only those of one letter are known to end here. */
+    r->lost = r->lost || (!*plain && !(c && strchr("bBdDsSwWhHvVNnrtR", c)));
+    if (c == 'b' || c == 'B')
+        return none;
+    return c == 'R' ? line_end : one_byte;
+}
+
+/* Any other byte of the pattern at `at`, with its quantifier. */
+static void read_byte(struct reader *r, struct distance *at, struct needle *run, struct found *best)
+{
+    struct distance length = one_byte, times;
+    bool plain = *r->p != '.';
+    if (*r->p == '^' || *r->p == '$') {
+        r->p++;
+        return;
+    }
+    if (*r->p == '\\') {
+        r->p++;
+        length = read_escape(r, &plain);
+    }
+    char c = peek(r, 0);
+    r->p++;
+    if (length.most == 0)
+        return;
+    bool quantified = take_quantifier(r, &times);
+    if (plain && times.least)
+        run_add(run, c, *at);
+    if (!plain || quantified)
+        run_end(r, run, best);
+    *at = distance_add(*at, distance_times(length, times));
 }
 
 /* One alternative, up to '|', ')' or the end. */
 static void read_sequence(struct reader *r, unsigned depth, struct found *best)
 {
-    struct run run = {0};
-    bool once;
+    struct needle run = {.len = 0};
+    struct distance at = none;
     best->shortest = best->set.count = 0;
     while (!r->lost && r->p < r->end && *r->p != '|' && *r->p != ')') {
-        char c = *r->p;
-        bool plain = true;
-        if (c == '(' || c == '[') {
-            /* Not zeroed whole: a set is large, and counts only as far as it says. */
-            struct found inner;
-            inner.shortest = inner.set.count = 0;
+        if (*r->p == '(' || *r->p == '[') {
             run_end(r, &run, best);
-            if (c == '(')
-                read_group(r, depth, &inner);
-            else
-                skip_class(r);
-            if ((!take_quantifier(r, &once) || once) && !r->lost && inner.shortest) {
-                add_clause(r, inner.set.list, inner.set.count);
-                keep_better(best, &inner);
-            }
-            continue;
-        }
-        if (c == '\\') {
-            c = peek(r, 1);
-            r->p++;
-            if (c == 'b' || c == 'B') {
-                r->p++;
-                continue;
-            }
-            plain = c && !byte_is_alnum(c);
-        } else if (c == '^' || c == '$') {
-            r->p++;
-            continue;
+            read_compound(r, depth, &at, best);
         } else {
-            plain = c != '.';
+            read_byte(r, &at, &run, best);
         }
-        /* "\x41", "\Q..\E", "\1": only those of one letter are known to end here. */
-        r->lost = r->lost || (!plain && c != '.' && !(c && strchr("dDsSwWhHvVNnrtR", c)));
-        r->p++;
-        bool quantified = take_quantifier(r, &once);
-        if (plain && once)
-            run_add(&run, c);
-        if (!plain || quantified)
-            run_end(r, &run, best);
     }
     run_end(r, &run, best);
+    best->length = at;
 }
 
 static void read_alternatives(struct reader *r, unsigned depth, struct found *out)
@@ -221,6 +294,7 @@ static void read_alternatives(struct reader *r, unsigned depth, struct found *ou
     while (!r->lost && peek(r, 0) == '|') {
         r->p++;
         read_sequence(r, depth, &one);
+        out->length = distance_or(out->length, one.length);
         complete = complete && one.shortest > 0 && out->set.count + one.set.count <= NEEDLES_MAX;
         if (!complete)
             continue;

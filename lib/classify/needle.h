@@ -17,7 +17,16 @@
 #define NEEDLES_MAX 300 /* of one alternative */
 #define CLAUSES_MAX 6   /* of one alternative: further ones are not asked for */
 
+#define DISTANCE_ANY UINT16_MAX
+
+/* How many bytes may lie between two places. */
+struct distance {
+    uint16_t least;
+    uint16_t most; /* DISTANCE_ANY: as many as there are */
+};
+
 struct needle {
+    struct distance distance; /* from where a match begins to where the needle begins */
     uint8_t len;
     char text[NEEDLE_MAX]; /* lower case */
 };

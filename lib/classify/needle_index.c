@@ -8,15 +8,22 @@
 #define PAIRS_LOG2  10
 #define GRAM        3 /* bytes that a needle is found by, unless it is as short as two */
 #define ENTRIES_MAX UINT16_MAX
+/* No two needles that begin at one place are of the same length. */
+#define FOUND_MAX (NEEDLE_TEXT_MAX * (NEEDLE_MAX - NEEDLE_MIN + 1) + 1)
 
 struct entry {
     struct needle needle;
     uint8_t offset; /* of the bytes that it is found by */
     uint16_t next;  /* of the same slot; 0: none */
     uint16_t uses;  /* the first of its bits; 0: none */
-    uint16_t first; /* place in the text of the look */
-    uint16_t last;
-    uint32_t look; /* the last that found it */
+    uint16_t found; /* where the look found it last; 0: nowhere */
+    uint32_t look;  /* the last that found it */
+};
+
+/* A place where a needle was found. */
+struct found {
+    uint16_t at;
+    uint16_t next; /* of the same needle; 0: none */
 };
 
 struct use {
@@ -31,7 +38,9 @@ struct needle_index {
     struct use *uses;                /* from 1 on */
     uint32_t entry_count, entry_room;
     uint32_t use_count, use_room;
-    uint32_t look; /* number of the last one */
+    uint32_t look;                 /* number of the last one */
+    struct found found[FOUND_MAX]; /* by it; from 1 on */
+    uint32_t found_count;
 };
 
 struct needle_index *needle_index_new(void)
@@ -131,12 +140,12 @@ static bool stands_at(const struct entry *entry, struct slice text, size_t at)
 
 static void found_at(struct needle_index *index, struct entry *entry, size_t at, uint64_t *bits)
 {
-    entry->last = (uint16_t)at;
-    if (entry->look == index->look)
-        return;
+    bool first = entry->look != index->look;
+    uint16_t number = (uint16_t)index->found_count++;
+    index->found[number] = (struct found){(uint16_t)at, first ? 0 : entry->found};
+    entry->found = number;
     entry->look = index->look;
-    entry->first = (uint16_t)at;
-    for (unsigned use = entry->uses; use; use = index->uses[use].next)
+    for (unsigned use = first ? entry->uses : 0; use; use = index->uses[use].next)
         bits[index->uses[use].bit / 64] |= UINT64_C(1) << index->uses[use].bit % 64;
 }
 
@@ -163,7 +172,9 @@ static void number_look(struct needle_index *index)
 
 void needle_index_look(struct needle_index *index, struct slice text, uint64_t *bits)
 {
+    bug_if(text.len > NEEDLE_TEXT_MAX);
     number_look(index);
+    index->found_count = 1;
     for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
         try_slot(index, index->pairs[pair_of(text.ptr + i)], text, i, bits);
         if (i + GRAM <= text.len)
@@ -171,10 +182,14 @@ void needle_index_look(struct needle_index *index, struct slice text, uint64_t *
     }
 }
 
-struct needle_place needle_index_place(const struct needle_index *index, uint16_t needle)
+bool needle_index_next(const struct needle_index *index, uint16_t needle, uint16_t *found,
+                       size_t *at)
 {
     const struct entry *entry = &index->entries[needle];
-    if (entry->look != index->look)
-        return (struct needle_place){0};
-    return (struct needle_place){entry->needle.len, entry->first, entry->last};
+    if (*found)
+        *found = index->found[*found].next;
+    else if (entry->look == index->look)
+        *found = entry->found;
+    *at = index->found[*found].at;
+    return *found != 0;
 }

@@ -9,6 +9,8 @@
 
 #include "needle.h"
 
+#define NEEDLE_TEXT_MAX 383 /* bytes of a text */
+
 struct needle_index;
 
 struct needle_index *needle_index_new(void);
@@ -19,15 +21,14 @@ uint16_t needle_index_add(struct needle_index *index, const struct needle *needl
 /* A bit to be set where the needle is found; false where the index is full. */
 bool needle_index_watch(struct needle_index *index, uint16_t needle, unsigned bit);
 
-/* Looks the text, of less than 64 kB, through; sets the bits of the needles that it holds. */
+/* Looks the text, of at most NEEDLE_TEXT_MAX bytes, through; sets the bits of the needles in it. */
 void needle_index_look(struct needle_index *index, struct slice text, uint64_t *bits);
 
-/* In the text that was looked through last. */
-struct needle_place {
-    uint16_t len;         /* of the needle; 0: it is not there */
-    uint16_t first, last; /* where it begins */
-};
-
-struct needle_place needle_index_place(const struct needle_index *index, uint16_t needle);
+/*
+ * Where the needle begins in the text that was looked through last: one place after another,
+ * in no order. *found is 0 before the first; false behind the last.
+ */
+bool needle_index_next(const struct needle_index *index, uint16_t needle, uint16_t *found,
+                       size_t *at);
 
 #endif

@@ -56,7 +56,8 @@ struct pattern *pattern_new(struct slice source, char what[128], size_t *at)
 {
     int error;
     PCRE2_SIZE offset;
-    uint32_t options = PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C;
+    uint32_t options = PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
+                       PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
     pcre2_code *code =
         pcre2_compile((PCRE2_SPTR)source.ptr, source.len, options, &error, &offset, NULL);
     if (!code) {
@@ -85,18 +86,18 @@ void pattern_free(struct pattern *pattern)
 }
 
 enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limits *limits,
-                                   struct slice text, size_t *from, size_t *to)
+                                   struct slice text, size_t first, size_t last, struct span *out)
 {
     if (pattern->searches < JIT_AFTER && ++pattern->searches == JIT_AFTER)
         pattern_hasten(pattern);
-    int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, 0, 0,
+    pcre2_set_offset_limit(limits->context, last);
+    int rc = pcre2_match(pattern->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, first, 0,
                          limits->data, limits->context);
     if (rc == PCRE2_ERROR_NOMATCH)
         return PATTERN_ABSENT;
     if (rc < 0)
         return PATTERN_TOO_COSTLY;
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(limits->data);
-    *from = ends[0];
-    *to = ends[1];
+    *out = (struct span){ends[0], ends[1]};
     return PATTERN_FOUND;
 }

@@ -10,6 +10,11 @@
 struct pattern;
 struct pattern_limits; /* what all searches share */
 
+/* [from, to) of a text. */
+struct span {
+    size_t from, to;
+};
+
 enum pattern_result { PATTERN_ABSENT, PATTERN_FOUND, PATTERN_TOO_COSTLY };
 
 struct pattern_limits *pattern_limits_new(void);
@@ -21,8 +26,11 @@ struct pattern *pattern_new(struct slice source, char what[128], size_t *at);
 void pattern_hasten(struct pattern *pattern);
 void pattern_free(struct pattern *pattern);
 
-/* Where found, [*from, *to) is the part of the text that matched. */
+/*
+ * The first match in the text that begins in [first, last]; no match begins behind the text's
+ * end. out, where found: the part of the text that matched.
+ */
 enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limits *limits,
-                                   struct slice text, size_t *from, size_t *to);
+                                   struct slice text, size_t first, size_t last, struct span *out);
 
 #endif

@@ -9,10 +9,18 @@
 #include "sieve.h"
 
 /*
- * Searches for one reply: what servers say needs 8 at most, and a text that was made to be
- * costly gets no more than twice that. A user's rules are the user's to pay for.
+ * Searches for one reply: what servers say needs 12 at most, its cause and its block list
+ * together, and a text that was made to be costly gets no more than this for each. A user's
+ * rules are the user's to pay for.
  */
 #define SEARCHES_MAX 16
+
+_Static_assert(REPLY_TEXT_MAX <= SIEVE_TEXT_MAX, "the sieve takes any reply");
+
+struct expression {
+    struct slice source;     /* ptr NULL: none */
+    struct pattern *pattern; /* NULL: none, or not compiled yet */
+};
 
 /*
  * An alternative of a rule's pattern, which is searched for on its own: few of a pattern's
@@ -20,8 +28,7 @@
  */
 struct branch {
     uint16_t rule;
-    struct slice source;     /* ptr NULL: the rule has no pattern */
-    struct pattern *pattern; /* NULL: not compiled yet, or none */
+    struct expression expression;
 };
 
 struct rule {
@@ -30,8 +37,7 @@ struct rule {
     unsigned line;
     struct slice text;              /* the row */
     struct slice values[RULE_KEYS]; /* as written; ptr NULL: any */
-    struct slice source;            /* of the pattern; ptr NULL: none */
-    struct pattern *whole;          /* NULL: not compiled yet, or none */
+    struct expression whole;        /* its pattern */
     uint32_t first, end;            /* of its branches */
 };
 
@@ -52,9 +58,9 @@ void rules_free(struct rules *rules)
     if (!rules)
         return;
     for (uint32_t i = 0; i < rules->count; i++)
-        pattern_free(rules->rules[i].whole);
+        pattern_free(rules->rules[i].whole.pattern);
     for (uint32_t i = 0; i < rules->branch_count; i++)
-        pattern_free(rules->branches[i].pattern);
+        pattern_free(rules->branches[i].expression.pattern);
     pattern_limits_free(rules->limits);
     free(rules->rules);
     free(rules->branches);
@@ -85,7 +91,7 @@ static void add_branch(struct rules *rules, const struct alternative *alternativ
     rules->branches = must_grow(rules->branches, rules->branch_count, &rules->branch_room,
                                 sizeof(*rules->branches));
     rules->branches[rules->branch_count++] =
-        (struct branch){.rule = (uint16_t)rules->count, .source = alternative->source};
+        (struct branch){.rule = (uint16_t)rules->count, .expression = {alternative->source, NULL}};
     sieve_add(rules->sieve, alternative);
 }
 
@@ -172,10 +178,10 @@ static int add_row(struct rules *rules, const struct row_file *file, const struc
         .list = row->list,
         .line = row->line,
         .text = file->row,
-        .source = row->pattern,
+        .whole = {row->pattern, NULL},
     };
     memcpy(rule.values, row->values, sizeof(rule.values));
-    rule.first = add_branches(rules, rule.source);
+    rule.first = add_branches(rules, rule.whole.source);
     rule.end = rules->branch_count;
     rules->rules = must_grow(rules->rules, rules->count, &rules->room, sizeof(*rules->rules));
     rules->rules[rules->count++] = rule;
@@ -217,20 +223,49 @@ static struct pattern *compile_late(const struct rules *rules, struct slice sour
     return pattern;
 }
 
-/* A part of the text. */
-struct span {
-    size_t from, to;
+/* What is known of the text before it is searched, and how much may still be searched for. */
+struct look {
+    uint64_t candidates[SIEVE_WORDS]; /* branches that may match */
+    unsigned searches;
+    bool stopped;
 };
 
-static bool search(struct rules *rules, struct pattern **pattern, struct slice source,
-                   struct slice text, struct span *out)
+/* One search less; false where none is left. */
+static bool take_search(struct look *look)
 {
-    if (!*pattern)
-        *pattern = compile_late(rules, source);
-    enum pattern_result result =
-        pattern_search(*pattern, rules->limits, text, &out->from, &out->to);
+    look->stopped = look->searches == 0;
+    look->searches -= !look->stopped;
+    return !look->stopped;
+}
+
+/*
+ * One search for each run of places where a match may begin. The expression is compiled if it
+ * is not yet.
+ */
+static bool search(struct rules *rules, struct expression *expression, struct slice text,
+                   const struct places *starts, struct look *look, struct span *out)
+{
+    enum pattern_result result = PATTERN_ABSENT;
+    size_t first = places_next(starts, 0);
+    if (!expression->pattern)
+        expression->pattern = compile_late(rules, expression->source);
+    while (result == PATTERN_ABSENT && first <= text.len && take_search(look)) {
+        size_t end = places_gap(starts, first);
+        result = pattern_search(expression->pattern, rules->limits, text, first, end - 1, out);
+        first = places_next(starts, end);
+    }
     rules->stopped += result == PATTERN_TOO_COSTLY;
     return result == PATTERN_FOUND;
+}
+
+/* The whole pattern, anywhere in the text. */
+static bool search_whole(struct rules *rules, struct rule *rule, struct slice text,
+                         struct span *out)
+{
+    struct places starts = {{0}};
+    struct look look = {.searches = 1};
+    places_add(&starts, 0, text.len);
+    return search(rules, &rule->whole, text, &starts, &look, out);
 }
 
 static bool allows(const struct rule *rule, enum rule_key key, const struct rule_facts *facts)
@@ -250,24 +285,10 @@ static bool is_set(const uint64_t *bits, uint32_t number)
     return bits[number / 64] >> number % 64 & 1;
 }
 
-/* The branches that may match, and how many of them may still be searched for. */
-struct look {
-    uint64_t candidates[SIEVE_WORDS];
-    unsigned searches;
-    bool stopped;
-};
-
-static bool may_match(const struct rules *rules, const struct look *look, uint32_t branch)
+static bool may_match(const struct rules *rules, const struct look *look, uint32_t branch,
+                      struct places *starts)
 {
-    return is_set(look->candidates, branch) && sieve_passes(rules->sieve, branch);
-}
-
-/* One search less; false where none is left. */
-static bool take_search(struct look *look)
-{
-    look->stopped = look->searches == 0;
-    look->searches -= !look->stopped;
-    return !look->stopped;
+    return is_set(look->candidates, branch) && sieve_starts(rules->sieve, branch, starts);
 }
 
 /* What the whole pattern would find: what begins first, by the first alternative that does. */
@@ -277,9 +298,10 @@ static bool search_branches(struct rules *rules, const struct rule *rule, struct
     bool found = false;
     for (uint32_t i = rule->first; i < rule->end; i++) {
         struct branch *branch = &rules->branches[i];
+        struct places starts;
         struct span span;
-        if (!may_match(rules, look, i) || !take_search(look) ||
-            !search(rules, &branch->pattern, branch->source, text, &span))
+        if (!may_match(rules, look, i, &starts) ||
+            !search(rules, &branch->expression, text, &starts, look, &span))
             continue;
         if (!found || span.from < out->from)
             *out = span;
@@ -301,8 +323,8 @@ static bool holds(struct rules *rules, struct rule *rule, const struct rule_fact
         if (key != RULE_PROVIDER && !allows(rule, (enum rule_key)key, facts))
             return false;
     }
-    if (rule->source.ptr && !(look ? search_branches(rules, rule, look, text, &span)
-                                   : search(rules, &rule->whole, rule->source, text, &span)))
+    if (rule->whole.source.ptr && !(look ? search_branches(rules, rule, look, text, &span)
+                                         : search_whole(rules, rule, text, &span)))
         return false;
     hit->by_provider |= rule->values[RULE_PROVIDER].ptr != NULL;
     if (!allows(rule, RULE_PROVIDER, facts))

@@ -5,7 +5,12 @@
 #include "mailvane/base/bug.h"
 #include "needle_index.h"
 
-/* Numbers of needles, of which one must be there. */
+struct wanted {
+    uint16_t needle;
+    struct distance distance;
+};
+
+/* Of these, one must be there. */
 struct one_of {
     uint32_t first;
     uint32_t count;
@@ -21,9 +26,10 @@ struct sieve {
     struct needle_index *index;
     struct member *members;
     struct one_of *clauses;
-    uint16_t *needles;
+    struct wanted *needles;
     uint32_t member_count, member_room, clause_count, clause_room, needle_count, needle_room;
     uint64_t always[SIEVE_WORDS]; /* those that can be found by nothing */
+    size_t text_len;              /* of the last look */
 };
 
 struct sieve *sieve_new(void)
@@ -56,7 +62,7 @@ static bool add_clause(struct sieve *sieve, const struct needle *needles, unsign
         }
         sieve->needles = must_grow(sieve->needles, sieve->needle_count, &sieve->needle_room,
                                    sizeof(*sieve->needles));
-        sieve->needles[sieve->needle_count++] = number;
+        sieve->needles[sieve->needle_count++] = (struct wanted){number, needles[i].distance};
     }
     sieve->clauses = must_grow(sieve->clauses, sieve->clause_count, &sieve->clause_room,
                                sizeof(*sieve->clauses));
@@ -67,7 +73,7 @@ static bool add_clause(struct sieve *sieve, const struct needle *needles, unsign
 static bool watch(struct sieve *sieve, const struct one_of *clause, uint32_t number)
 {
     for (uint32_t i = 0; i < clause->count; i++) {
-        if (!needle_index_watch(sieve->index, sieve->needles[clause->first + i], number))
+        if (!needle_index_watch(sieve->index, sieve->needles[clause->first + i].needle, number))
             return false;
     }
     return true;
@@ -94,34 +100,35 @@ void sieve_add(struct sieve *sieve, const struct alternative *alternative)
 void sieve_look(struct sieve *sieve, struct slice text, uint64_t candidates[SIEVE_WORDS])
 {
     memcpy(candidates, sieve->always, sizeof(sieve->always));
+    sieve->text_len = text.len;
     needle_index_look(sieve->index, text, candidates);
 }
 
-/*
- * Where a needle of the clause may end at the earliest, if it begins at `from` or behind;
- * 0: none does. Of a needle only its first and its last place are known.
- */
-static uint32_t earliest_end(const struct sieve *sieve, const struct one_of *clause, uint32_t from)
+/* From where the needle is at the wanted distance. */
+static void add_starts(const struct sieve *sieve, const struct wanted *wanted,
+                       struct places *starts)
 {
-    uint32_t earliest = 0;
-    for (uint32_t i = 0; i < clause->count; i++) {
-        struct needle_place place =
-            needle_index_place(sieve->index, sieve->needles[clause->first + i]);
-        uint32_t end = (place.first > from ? place.first : from) + place.len;
-        if (place.len && place.last >= from && (!earliest || end < earliest))
-            earliest = end;
+    const struct distance distance = wanted->distance;
+    uint16_t found = 0;
+    size_t at;
+    while (needle_index_next(sieve->index, wanted->needle, &found, &at)) {
+        if (at >= distance.least)
+            places_add(starts, at > distance.most ? at - distance.most : 0, at - distance.least);
     }
-    return earliest;
 }
 
-bool sieve_passes(const struct sieve *sieve, uint32_t number)
+bool sieve_starts(const struct sieve *sieve, uint32_t number, struct places *starts)
 {
     const struct member *member = &sieve->members[number];
-    uint32_t from = 0;
-    for (uint32_t i = 0; i < member->count; i++) {
-        from = earliest_end(sieve, &sieve->clauses[member->first + i], from);
-        if (!from)
-            return false;
+    bool any = true;
+    *starts = (struct places){{0}};
+    places_add(starts, 0, sieve->text_len);
+    for (uint32_t i = 0; any && i < member->count; i++) {
+        const struct one_of *clause = &sieve->clauses[member->first + i];
+        struct places places = {{0}};
+        for (uint32_t n = 0; n < clause->count; n++)
+            add_starts(sieve, &sieve->needles[clause->first + n], &places);
+        any = places_keep(starts, &places);
     }
-    return true;
+    return any;
 }

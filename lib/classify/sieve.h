@@ -1,15 +1,18 @@
 /*
- * Which of many alternatives may match a text: those of which all needles that they must
- * hold (needle.h) are there, in their order. What passes may still not match; what does
- * not pass cannot.
+ * Which of many alternatives may match a text, and where such a match may begin: where the
+ * needles that they must hold (needle.h) stand at the right distances behind. It may still
+ * not begin there; it cannot begin anywhere else.
  */
 #ifndef MAILVANE_CLASSIFY_SIEVE_H
 #define MAILVANE_CLASSIFY_SIEVE_H
 
 #include "needle.h"
+#include "places.h"
 
 #define SIEVE_MAX   16384 /* alternatives */
 #define SIEVE_WORDS (SIEVE_MAX / 64)
+
+#define SIEVE_TEXT_MAX (PLACES_MAX - 1) /* bytes of a text */
 
 struct sieve;
 
@@ -20,11 +23,12 @@ void sieve_free(struct sieve *sieve);
 void sieve_add(struct sieve *sieve, const struct alternative *alternative);
 
 /*
- * Looks a text through, which is in lower case and shorter than 64 kB. Sets the bits of
- * those alternatives that are worth to be asked about one by one, and clears all others.
+ * Looks a text through, which is in lower case and not longer than SIEVE_TEXT_MAX. Sets the
+ * bits of those alternatives that are worth to be asked about one by one, and clears all
+ * others.
  */
 void sieve_look(struct sieve *sieve, struct slice text, uint64_t candidates[SIEVE_WORDS]);
-/* May this candidate match the text of the last look? */
-bool sieve_passes(const struct sieve *sieve, uint32_t number);
+/* Where in the text of the last look this candidate may match; false: nowhere. */
+bool sieve_starts(const struct sieve *sieve, uint32_t number, struct places *starts);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * A pattern, which is the first line, and a text: where the pattern is found in the text,
- * one of its alternatives is found there that the sieve lets pass, and at the same place.
+ * one of its alternatives is found that the sieve lets begin there, and at the same place.
  */
 #include "../../lib/classify/pattern.h"
 #include "../../lib/classify/sieve.h"
@@ -18,7 +18,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 struct find {
     enum pattern_result result;
-    size_t from, to;
+    struct span span;
 };
 
 static void check_alternative(const struct alternative *alternative)
@@ -37,23 +37,38 @@ static void check_alternative(const struct alternative *alternative)
     }
 }
 
-static bool passes(const struct alternative *alternative, struct slice text)
+static bool find_starts(const struct alternative *alternative, struct slice text,
+                        struct places *starts)
 {
     uint64_t candidates[SIEVE_WORDS];
     struct sieve *sieve = sieve_new();
     sieve_add(sieve, alternative);
     sieve_look(sieve, text, candidates);
     bug_if(candidates[0] & ~UINT64_C(1));
-    bool may = candidates[0] && sieve_passes(sieve, 0);
+    bool may = candidates[0] && sieve_starts(sieve, 0, starts);
+    bug_if(may && places_next(starts, 0) > text.len);
+    bug_if(may && places_next(starts, text.len + 1) != PLACES_MAX);
     sieve_free(sieve);
     return may;
 }
 
+/* The first match that begins in the set, asked for at each place alone. */
+static struct find find_at(struct pattern *pattern, struct slice text, const struct places *starts)
+{
+    struct find find = {.result = PATTERN_ABSENT};
+    for (size_t at = places_next(starts, 0); at < PLACES_MAX && find.result == PATTERN_ABSENT;
+         at = places_next(starts, at + 1)) {
+        find.result = pattern_search(pattern, limits, text, at, at, &find.span);
+        bug_if(find.result == PATTERN_FOUND && (find.span.from != at || find.span.to > text.len));
+    }
+    return find;
+}
+
 static struct find find(struct pattern *pattern, struct slice text)
 {
-    struct find find = {.from = 0};
-    find.result = pattern_search(pattern, limits, text, &find.from, &find.to);
-    bug_if(find.result == PATTERN_FOUND && (find.from > text.len || find.to > text.len));
+    struct find find;
+    find.result = pattern_search(pattern, limits, text, 0, text.len, &find.span);
+    bug_if(find.result == PATTERN_FOUND && (find.span.from > text.len || find.span.to > text.len));
     return find;
 }
 
@@ -72,12 +87,14 @@ static bool find_in_parts(struct slice pattern, struct slice text, struct find *
         if (!compiled)
             return false; /* then rules.c does not take it apart either */
         struct find one = {.result = PATTERN_ABSENT};
-        if (passes(&alternative, text))
-            one = find(compiled, text);
+        struct places starts;
+        if (find_starts(&alternative, text, &starts))
+            one = find_at(compiled, text, &starts);
         pattern_free(compiled);
         if (one.result == PATTERN_TOO_COSTLY)
             return false;
-        if (one.result == PATTERN_FOUND && (out->result != PATTERN_FOUND || one.from < out->from))
+        if (one.result == PATTERN_FOUND &&
+            (out->result != PATTERN_FOUND || one.span.from < out->span.from))
             *out = one;
     }
     return true;
@@ -97,13 +114,15 @@ static void check_text(struct slice pattern, struct slice text)
     if (!taken || whole.result == PATTERN_TOO_COSTLY)
         return;
     bug_if(whole.result != parts.result);
-    bug_if(whole.result == PATTERN_FOUND && (whole.from != parts.from || whole.to != parts.to));
+    bug_if(whole.result == PATTERN_FOUND &&
+           (whole.span.from != parts.span.from || whole.span.to != parts.span.to));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice rest = slice_head(input_of(data, size), 2048);
-    struct slice pattern = copy_of(slice_cut(&rest, '\n')), text = copy_of(rest);
+    struct slice pattern = copy_of(slice_cut(&rest, '\n'));
+    struct slice text = copy_of(slice_head(rest, SIEVE_TEXT_MAX));
     char *bytes = (char *)(uintptr_t)text.ptr;
     for (size_t i = 0; i < text.len; i++)
         bytes[i] = byte_lower(bytes[i]);

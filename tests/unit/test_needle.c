@@ -18,6 +18,26 @@ static void add_text(struct text *out, struct slice s)
     out->len += (size_t)n;
 }
 
+/* "7", "0-1", "3-": how far behind the match's beginning a needle may begin. */
+static void add_distance(struct text *out, struct distance distance)
+{
+    char text[32];
+    if (distance.most == DISTANCE_ANY)
+        snprintf(text, sizeof(text), "%u-", distance.least);
+    else if (distance.most == distance.least)
+        snprintf(text, sizeof(text), "%u", distance.least);
+    else
+        snprintf(text, sizeof(text), "%u-%u", distance.least, distance.most);
+    add_text(out, slice_str(text));
+}
+
+static void add_distances(struct text *out, const struct alternative *alternative)
+{
+    out->len = 0;
+    for (unsigned i = 0; i < alternative->needle_count; i++)
+        add_distance(out, alternative->list[i].distance);
+}
+
 static void add_clause(struct text *out, const struct alternative *alternative, unsigned number)
 {
     const struct clause *clause = &alternative->clauses[number];
@@ -189,6 +209,55 @@ static void test_clauses(void **state)
     }
 }
 
+/* Of all needles of the first alternative, in their order: "|" between them. */
+static const struct {
+    const char *name;
+    const char *pattern;
+    const char *want;
+} distance_rows[] = {
+    {"a text", "mailbox", "0"},
+    {"behind an edge", "\\bmailbox", "0"},
+    {"behind a byte", ".mailbox", "1"},
+    {"behind an optional byte", ".?mailbox", "0-1"},
+    {"behind many", ".*mailbox", "0-"},
+    {"behind one or more", "x+mailbox", "1-"},
+    {"behind a gap", "user.{0,20}mailbox", "0|4-24"},
+    {"behind a gap of no end", "user.{3,}mailbox", "0|7-"},
+    {"behind a gap of one length", "user.{3}mailbox", "0|7"},
+    {"behind a class", "[a-z]{2,3}mailbox", "2-3"},
+    {"behind an escaped class", "\\d\\dmailbox", "2"},
+    {"behind an escaped byte", "a\\.b.mailbox", "0|4"},
+    {"behind the end of a line", "\\Rmailbox", "1-2"},
+    {"in alternatives", "(?:e-?mail|mailbox)", "1-2|0"},
+    {"behind alternatives", "(?:user|users)mailbox", "0|0|4-5"},
+    {"behind an optional group", "(?:the )?mailbox", "0-4"},
+    {"behind a repeated group", "(?:.{2,3}){0,4}mailbox", "0-12"},
+    {"behind a group of any number", "(?:\\S{1,40} )*mailbox", "0-"},
+    {"behind a group of many", "(?:\\S{1,40} ){0,5}mailbox", "0-205"},
+    {"in the first of many", "(?:the user ){2,3}mailbox", "0|18-27"},
+    {"behind an incomplete group", "(?:users|a)mailbox", "1-5"},
+    {"in a group behind a byte", ".(?:.(?:user|.users)|mailbox)", "2|3|1"},
+    {"behind look-around", "(?=users)(?<!a)mailbox", "0"},
+    {"the end of 26 bytes", "abcdefghijklmnopqrstuvwxyz", "2"},
+    {"behind 26 bytes", "abcdefghijklmnopqrstuvwxyz.ab", "2|27"},
+    {"behind a byte that is one of a run", "userss{2,4}mailbox", "0|7-9"},
+    {"behind more than can be counted", "(?:.{60000}){60000}mailbox", "65535-"},
+};
+
+static void test_distances(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LEN(distance_rows); i++) {
+        struct slice pattern = slice_str(distance_rows[i].pattern);
+        struct alternative alternative;
+        struct text text;
+        assert_true(alternative_take(&pattern, &alternative));
+        add_distances(&text, &alternative);
+        expect_slice(distance_rows[i].name, distance_rows[i].pattern, slice_of(text.text, text.len),
+                     slice_str(distance_rows[i].want));
+    }
+}
+
 /* Of a group, since each alternative of the top level has needles of its own. */
 static void test_number_of_needles(void **state)
 {
@@ -214,30 +283,37 @@ struct checker {
     unsigned searches, found, with_needles;
 };
 
-static bool may_match(const struct alternative *alternative, struct slice text)
+static bool find_starts(const struct alternative *alternative, struct slice text,
+                        struct places *starts)
 {
     uint64_t candidates[SIEVE_WORDS];
     struct sieve *sieve = sieve_new();
     sieve_add(sieve, alternative);
     sieve_look(sieve, text, candidates);
-    bool may = candidates[0] == 1 && sieve_passes(sieve, 0);
+    bool may = candidates[0] == 1 && sieve_starts(sieve, 0, starts);
     sieve_free(sieve);
     return may;
 }
 
-struct span {
-    size_t from, to;
-};
-
-static enum pattern_result find(struct checker *c, struct slice source, struct slice text,
-                                struct span *out)
+static struct pattern *compile(struct slice source)
 {
     char what[128];
     size_t at;
     struct pattern *pattern = pattern_new(source, what, &at);
     if (!pattern)
         fail_msg("/%.*s/ is no pattern: %s", SLICE_ARG(source), what);
-    enum pattern_result result = pattern_search(pattern, c->limits, text, &out->from, &out->to);
+    return pattern;
+}
+
+/* The first match that begins in the set, asked for at each place alone. */
+static enum pattern_result find_at(struct checker *c, struct slice source, struct slice text,
+                                   const struct places *starts, struct span *out)
+{
+    struct pattern *pattern = compile(source);
+    enum pattern_result result = PATTERN_ABSENT;
+    for (size_t at = places_next(starts, 0); at < PLACES_MAX && result == PATTERN_ABSENT;
+         at = places_next(starts, at + 1))
+        result = pattern_search(pattern, c->limits, text, at, at, out);
     pattern_free(pattern);
     return result;
 }
@@ -249,11 +325,12 @@ static bool find_in_parts(struct checker *c, struct slice pattern, struct slice 
     struct alternative alternative;
     *out = (struct span){1, 0};
     while (pattern.ptr && alternative_take(&pattern, &alternative)) {
+        struct places starts;
         struct span span;
-        if (!may_match(&alternative, text))
+        if (!find_starts(&alternative, text, &starts))
             continue;
         c->with_needles += alternative.clause_count > 0;
-        enum pattern_result result = find(c, alternative.source, text, &span);
+        enum pattern_result result = find_at(c, alternative.source, text, &starts, &span);
         if (result == PATTERN_TOO_COSTLY)
             return false;
         if (result == PATTERN_FOUND && (out->from > out->to || span.from < out->from))
@@ -283,7 +360,7 @@ static void check_pattern(struct checker *c, struct slice source, const struct s
         struct span whole = {1, 0}, parts;
         c->searches++;
         enum pattern_result result =
-            pattern_search(pattern, c->limits, texts[i], &whole.from, &whole.to);
+            pattern_search(pattern, c->limits, texts[i], 0, texts[i].len, &whole);
         if (result == PATTERN_TOO_COSTLY)
             continue;
         c->found += result == PATTERN_FOUND;
@@ -572,13 +649,10 @@ static void test_shipped_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_clauses),
-        cmocka_unit_test(test_number_of_needles),
-        cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_odd_pairs),
-        cmocka_unit_test(test_patterns_by_chance),
+        cmocka_unit_test(test_rows),          cmocka_unit_test(test_clauses),
+        cmocka_unit_test(test_distances),     cmocka_unit_test(test_number_of_needles),
+        cmocka_unit_test(test_prefixes),      cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_odd_pairs),     cmocka_unit_test(test_patterns_by_chance),
         cmocka_unit_test(test_shipped_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,15 @@ static const struct {
     {"box.*box", "boxbox", true},
     {"box.*full.*box.*full", "box full box full", true},
     {"box.*full.*box.*full", "box box full full", false},
-    /* Only the first and the last place are known: this cannot match, and passes. */
+    /* Each may stand behind the beginning, and no match begins there. */
     {"box.*full.*is", "full box wxyz is full", true},
+    {"box.{0,3}full", "box is full", false},
+    {"box.{0,4}full", "box is full", true},
+    {"box.{4}full", "box full is full", false},
+    {"(?:e-?mail|box) is", "mail is", false},
+    {"(?:e-?mail|box) is", "the email is", true},
+    {"(?:users |the )?box is", "is the box is", true},
+    {"(?:full|boxes).{2}is", "full.is", false},
     {"(?:user|mailbox) .*(?:full|over)", "the user is over", true},
     {"(?:user|mailbox) .*(?:full|over)", "over the user", false},
     {"(?:user|mailbox) .*(?:full|over)", "over the user is full", true},
@@ -46,7 +53,8 @@ static void add(struct sieve *sieve, const char *pattern)
 
 static bool passes(struct sieve *sieve, uint32_t number, const uint64_t *candidates)
 {
-    return candidates[number / 64] >> number % 64 & 1 && sieve_passes(sieve, number);
+    struct places starts;
+    return candidates[number / 64] >> number % 64 & 1 && sieve_starts(sieve, number, &starts);
 }
 
 /* All patterns in one sieve: none has a part in what is said of another. */
@@ -64,6 +72,56 @@ static void test_rows(void **state)
                    rows[i].want);
     }
     sieve_free(sieve);
+}
+
+/* Where a match may begin: "2-4,7" are the places 2 to 4 and 7. */
+static const struct {
+    const char *pattern;
+    const char *text;
+    const char *want;
+} starts_rows[] = {
+    {"mailbox", "a mailbox, mailboxes", "2,11"},
+    {".?mailbox", "a mailbox", "1-2"},
+    {".{0,3}box", "a mailbox", "3-6"},
+    {"mail.{0,3}box", "mailbox mail mail box mail", "0,13"},
+    {"(?:user|e-?mail)", "user mail", "0,3-4"},
+    {".*box", "box and box", "0-8"},
+    {"box.*", "box and box", "0,8"},
+    {"aa", "aaaaa", "0-3"},
+    {".", "four", "0-4"},
+    {"", "", "0"},
+};
+
+static void write_places(const struct places *places, char *out, size_t room)
+{
+    size_t len = 0;
+    for (size_t first = places_next(places, 0), end; first < PLACES_MAX;
+         first = places_next(places, end)) {
+        end = places_gap(places, first);
+        len += (size_t)snprintf(out + len, room - len, "%s%zu", len ? "," : "", first);
+        assert_true(len < room);
+        if (end - first > 1)
+            len += (size_t)snprintf(out + len, room - len, "-%zu", end - 1);
+        assert_true(len < room);
+    }
+}
+
+static void test_starts(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LEN(starts_rows); i++) {
+        uint64_t candidates[SIEVE_WORDS];
+        char got[64] = "";
+        struct places starts;
+        struct sieve *sieve = sieve_new();
+        add(sieve, starts_rows[i].pattern);
+        sieve_look(sieve, slice_str(starts_rows[i].text), candidates);
+        assert_true(candidates[0] == 1 && sieve_starts(sieve, 0, &starts));
+        write_places(&starts, got, sizeof(got));
+        expect_slice(starts_rows[i].pattern, starts_rows[i].text, slice_str(got),
+                     slice_str(starts_rows[i].want));
+        sieve_free(sieve);
+    }
 }
 
 static void test_each_look_begins_anew(void **state)
@@ -101,12 +159,37 @@ static void test_as_many_as_there_may_be(void **state)
     sieve_free(sieve);
 }
 
+/* As many needles at each place as there can be. */
+static void test_the_longest_text(void **state)
+{
+    (void)state;
+    uint64_t candidates[SIEVE_WORDS];
+    char text[SIEVE_TEXT_MAX], pattern[NEEDLE_MAX + 1] = "";
+    struct places starts;
+    struct sieve *sieve = sieve_new();
+    memset(text, 'a', sizeof(text));
+    memset(pattern, 'a', NEEDLE_MAX);
+    for (unsigned len = NEEDLE_MAX; len >= NEEDLE_MIN; len--) {
+        pattern[len] = '\0';
+        add(sieve, pattern);
+    }
+    sieve_look(sieve, slice_of(text, sizeof(text)), candidates);
+    for (unsigned i = 0; i <= NEEDLE_MAX - NEEDLE_MIN; i++) {
+        assert_true(passes(sieve, i, candidates) && sieve_starts(sieve, i, &starts));
+        assert_int_equal(places_next(&starts, 0), 0);
+        assert_int_equal(places_gap(&starts, 0), sizeof(text) - (NEEDLE_MAX - i) + 1);
+    }
+    sieve_free(sieve);
+}
+
 static void use(struct slice text, void *sieve)
 {
     uint64_t candidates[SIEVE_WORDS];
     sieve_look(sieve, text, candidates);
-    for (uint32_t i = 0; i < LEN(rows); i++)
-        sieve_passes(sieve, i);
+    for (uint32_t i = 0; i < LEN(rows); i++) {
+        struct places starts;
+        sieve_starts(sieve, i, &starts);
+    }
 }
 
 static void test_prefixes(void **state)
@@ -124,8 +207,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_starts),
         cmocka_unit_test(test_each_look_begins_anew),
         cmocka_unit_test(test_as_many_as_there_may_be),
+        cmocka_unit_test(test_the_longest_text),
         cmocka_unit_test(test_prefixes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
