@@ -47,9 +47,9 @@ struct agent_queue {
     struct loop_timer silence; /* the MTA has said nothing for too long */
     bool looking;
     bool can_go_on; /* the look does not wait for the MTA */
-    int64_t began_ms;
+    int64_t began_us;
     int64_t wall;      /* when it began: ages are counted from then */
-    int64_t shown_ms;  /* when the look began that is shown; 0: none is */
+    int64_t shown_us;  /* when the look began that is shown; 0: none is */
     unsigned failures; /* in a row */
     char *told;        /* the last complaint, so that it is said once */
     bool told_unreadable;
@@ -140,28 +140,29 @@ static void fail_look(struct agent_queue *q, const char *sentence)
     if (++q->failures >= FAILURES_MAX) {
         draft_withdraw(q->draft);
         show_shape(q, NULL);
-        q->shown_ms = 0;
+        q->shown_us = 0;
     }
     loop_timer_arm(q->agent->loop, &q->due, q->interval_ms);
 }
 
 static void finish_look(struct agent_queue *q)
 {
-    int64_t took = clock_ms() - q->began_ms, rest = took * BACK_OFF;
+    int64_t took_us = clock_us() - q->began_us;
+    int64_t rest_ms = took_us * BACK_OFF / 1000;
     const struct series_key none = {{0}};
     show_shape(q, q->shape);
     q->shape = NULL;
     end_look(q);
     tell_of_look(q);
-    draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)took / 1000);
+    draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)took_us / 1e6);
     draft_add(q->draft, METRIC_QUEUE_LOOK_AGE, none, 0);
     if (queue_reader_reads(q->look->reader))
         draft_add(q->draft, METRIC_QUEUE_UNREADABLE, none, (double)q->look->unreadable);
     draft_publish(q->draft);
     set_up(q, 1);
     q->failures = 0;
-    q->shown_ms = q->began_ms;
-    loop_timer_arm(q->agent->loop, &q->due, rest > q->interval_ms ? rest : q->interval_ms);
+    q->shown_us = q->began_us;
+    loop_timer_arm(q->agent->loop, &q->due, rest_ms > q->interval_ms ? rest_ms : q->interval_ms);
 }
 
 static void count_message(struct agent_queue *q)
@@ -231,7 +232,7 @@ static void take_turn(struct agent_queue *q)
 {
     struct error err;
     int64_t start = clock_us();
-    if (start / 1000 - q->began_ms > LOOK_MAX_SECONDS * 1000) {
+    if (start - q->began_us > LOOK_MAX_SECONDS * INT64_C(1000000)) {
         look_overdue(q->look, LOOK_MAX_SECONDS, &err);
         fail_look(q, err.text);
         return;
@@ -305,7 +306,7 @@ static void on_due(void *arg)
     struct agent_queue *q = arg;
     struct error err;
     report_spool(q);
-    q->began_ms = clock_ms();
+    q->began_us = clock_us();
     q->wall = time(NULL);
     if (look_begin(q->look, &err) < 0) {
         fail_look(q, err.text);
@@ -356,16 +357,16 @@ void agent_queues_report(struct agent *agent)
 {
     for (size_t i = 0; i < agent->queue_count; i++) {
         const struct agent_queue *q = &agent->queues[i];
-        if (q->shown_ms)
+        if (q->shown_us)
             metrics_set(agent->pipeline.metrics, METRIC_QUEUE_LOOK_AGE,
-                        (struct series_key){{q->mta}}, (double)(clock_ms() - q->shown_ms) / 1000);
+                        (struct series_key){{q->mta}}, (double)(clock_us() - q->shown_us) / 1e6);
     }
 }
 
 struct queue_view agent_queue_view(const struct agent *agent, size_t queue)
 {
     const struct agent_queue *q = &agent->queues[queue];
-    return (struct queue_view){q->name, q->shown, (clock_ms() - q->shown_ms) / 1000};
+    return (struct queue_view){q->name, q->shown, (clock_us() - q->shown_us) / 1000000};
 }
 
 void agent_queues_close(struct agent *agent)

@@ -161,6 +161,8 @@ def reasons_become_causes(queue):
         + END
     )
     samples = looked(queue.start())
+    took = samples.sum("mailvane_queue_collect_seconds")
+    same(0 < took < 10, True, "a look takes its time, however short")
     got = samples.by("mailvane_queue_cause_recipients", "provider", "cause", "owner")
     want = {
         ("other", "greylisted", "remote"): 1,
