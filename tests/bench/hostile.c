@@ -32,7 +32,7 @@
 #define SEEN   400 /* bytes at the front that are worth changing: rules see fewer */
 #define SOUPS  2000
 #define CLIMBS 4
-#define STEPS  4000
+#define STEPS  12000
 
 static const char *const parts[] = {
     "a",
@@ -199,14 +199,30 @@ static void make_soup(const struct words *words, char *text)
     }
 }
 
-/* Puts a word in, and takes some bytes out. */
-static void change(const struct words *words, char *text)
+static void insert(char *text, const struct needle *needle)
 {
-    const struct needle *needle = &words->list[chance(words->count)];
-    size_t at = 4 + chance(SEEN), cut = 4 + chance(SEEN), n = chance(12);
+    size_t at = 4 + chance(SEEN);
     memmove(text + at + needle->len, text + at, LENGTH - at - needle->len);
     put(text, at, needle->text, needle->len);
-    memmove(text + cut, text + cut + n, LENGTH - cut - n);
+}
+
+static void cut(char *text)
+{
+    size_t at = 4 + chance(SEEN), n = chance(12);
+    memmove(text + at, text + at + n, LENGTH - at - n);
+}
+
+/* Puts one to three words in, each with or without a blank behind, and takes some bytes out. */
+static void change(const struct words *words, char *text)
+{
+    for (unsigned more = 1 + chance(3); more; more--) {
+        struct needle word = words->list[chance(words->count)];
+        if (word.len < NEEDLE_MAX && chance(2))
+            word.text[word.len++] = ' ';
+        insert(text, &word);
+        if (chance(2))
+            cut(text);
+    }
 }
 
 static void bench_soups(struct classifier *c, const struct words *words)
