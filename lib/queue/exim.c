@@ -11,13 +11,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "mailvane/base/bug.h"
 #include "reader.h"
 #include "seen.h"
 #include "spool.h"
-#include "walk.h"
 
 #define ID_MAX 32
 
@@ -45,24 +42,13 @@ struct exim_look {
     char folded[SPOOL_PIECE];
 };
 
-static void *state_new(void)
-{
-    struct exim_look *x = must_calloc(1, sizeof(struct exim_look));
-    seen_init(&x->got);
-    return x;
-}
-
-static void state_free(void *state)
-{
-    free(state);
-}
-
 static int begin(struct look *look, struct error *err)
 {
     struct exim_look *x = look->state;
     char path[PATH_MAX];
     snprintf(path, sizeof(path), "%s/input", look->spool);
     x->stage = NEXT;
+    seen_init(&x->got);
     return walk_open(&x->walk, path) < 0 ? look_fail(look, "input", err) : 0;
 }
 
@@ -262,17 +248,9 @@ static enum look_step begin_message(struct look *look, struct slice id)
 static enum look_step next_message(struct look *look, struct error *err)
 {
     struct exim_look *x = look->state;
-    switch (walk_next(&x->walk)) {
-    case WALK_FILE:
-        break;
-    case WALK_NOTHING:
-        return LOOK_NOTHING;
-    case WALK_DONE:
-        return LOOK_END;
-    case WALK_FAILED:
-        look_fail(look, "input", err);
-        return LOOK_FAILED;
-    }
+    enum look_step step;
+    if (!look_walk(look, &x->walk, "input", &step, err))
+        return step;
     struct slice id = slice_str(x->walk.name);
     if (!slice_ends(id, SLICE("-H")) || id.len == 2 || id.len > ID_MAX)
         return LOOK_NOTHING;
@@ -371,12 +349,11 @@ static bool drop_field(struct slice *line)
 static struct slice address_of(struct slice line)
 {
     struct slice address = line;
-    bool fields = slice_ends(line, SLICE("#3")) || slice_ends(line, SLICE("#1"));
-    if (!fields)
+    bool one = slice_ends(line, SLICE("#1")), three = slice_ends(line, SLICE("#3"));
+    if (!one && !three)
         return line;
-    fields = slice_ends(line, SLICE("#3"));
     address.len -= 2;
-    if (drop_field(&address) && (!fields || drop_field(&address)))
+    if (drop_field(&address) && (one || drop_field(&address)))
         return address;
     return slice_cut(&line, ' ');
 }
@@ -434,8 +411,7 @@ const struct queue_reader queue_reader_exim = {
     .queues = {"queued", "frozen"},
     .reads_files = true,
     .hint = "; let mailvane's user read it, on Debian as a member of group Debian-exim",
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_size = sizeof(struct exim_look),
     .begin = begin,
     .next = next,
     .end = end,

@@ -1,6 +1,7 @@
 #include "mailvane/queue/look.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
@@ -36,7 +37,7 @@ struct look *look_new(const struct queue_reader *reader, const char *spool)
     look->reader = reader;
     look->spool = must_strdup(spool);
     look->fd = -1;
-    look->state = reader->state_new();
+    look->state = must_calloc(1, reader->state_size);
     return look;
 }
 
@@ -44,7 +45,7 @@ void look_free(struct look *look)
 {
     if (!look)
         return;
-    look->reader->state_free(look->state);
+    free(look->state);
     free(look->spool);
     free(look);
 }
@@ -98,6 +99,34 @@ int look_fail(const struct look *look, const char *what, struct error *err)
 {
     return error_set(err, "%s%s%s: %s%s", look->spool, *what ? "/" : "", what, strerror(errno),
                      errno == EACCES ? look->reader->hint : "");
+}
+
+static enum look_step fail_walk(const struct look *look, const struct walk *walk, const char *what,
+                                struct error *err)
+{
+    char where[sizeof(walk->path) + 32];
+    snprintf(where, sizeof(where), "%s%s%s", what, *what && *walk->path ? "/" : "", walk->path);
+    look_fail(look, where, err);
+    return LOOK_FAILED;
+}
+
+bool look_walk(const struct look *look, struct walk *walk, const char *what, enum look_step *step,
+               struct error *err)
+{
+    switch (walk_next(walk)) {
+    case WALK_FILE:
+        return true;
+    case WALK_NOTHING:
+        *step = LOOK_NOTHING;
+        break;
+    case WALK_DONE:
+        *step = LOOK_END;
+        break;
+    case WALK_FAILED:
+        *step = fail_walk(look, walk, what, err);
+        break;
+    }
+    return false;
 }
 
 static void note(struct look *look, const char *name, const char *why, const char *hint)

@@ -10,13 +10,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
-#include "mailvane/base/bug.h"
 #include "reader.h"
 #include "spool.h"
-#include "walk.h"
 
 #define MESSAGE_DIGITS  8
 #define ENVELOPE_DIGITS 16
@@ -40,16 +37,6 @@ struct opensmtpd_look {
     bool waiting;
     char buf[ENVELOPE_MAX];
 };
-
-static void *state_new(void)
-{
-    return must_calloc(1, sizeof(struct opensmtpd_look));
-}
-
-static void state_free(void *state)
-{
-    free(state);
-}
 
 static int open_dir(struct look *look, unsigned dir)
 {
@@ -239,22 +226,14 @@ static bool is_envelope(struct slice name)
 static enum look_step next(struct look *look, struct error *err)
 {
     struct opensmtpd_look *o = look->state;
+    enum look_step step;
     if (o->waiting)
         return tell_recipient(look);
-    switch (walk_next(&o->walk)) {
-    case WALK_FILE:
-        if (o->dir == OFFLINE)
-            return tell_offline(look);
-        return is_envelope(slice_str(o->walk.name)) ? next_envelope(look) : LOOK_NOTHING;
-    case WALK_NOTHING:
-        return LOOK_NOTHING;
-    case WALK_DONE:
-        return next_dir(look, err);
-    case WALK_FAILED:
-        break;
-    }
-    look_fail(look, dirs[o->dir], err);
-    return LOOK_FAILED;
+    if (!look_walk(look, &o->walk, dirs[o->dir], &step, err))
+        return step == LOOK_END ? next_dir(look, err) : step;
+    if (o->dir == OFFLINE)
+        return tell_offline(look);
+    return is_envelope(slice_str(o->walk.name)) ? next_envelope(look) : LOOK_NOTHING;
 }
 
 const struct queue_reader queue_reader_opensmtpd = {
@@ -263,8 +242,7 @@ const struct queue_reader queue_reader_opensmtpd = {
     .reads_files = true,
     .hint = "; only root and OpenSMTPD's queue user (on Debian opensmtpq) may read it, and smtpd "
             "insists on that",
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_size = sizeof(struct opensmtpd_look),
     .begin = begin,
     .next = next,
     .end = end,

@@ -5,15 +5,12 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "mailvane/base/bug.h"
 #include "mailvane/queue/showq.h"
 #include "reader.h"
-#include "walk.h"
 
 #define SOCKET      "public/showq"
 #define READ_BUFFER (16u << 10)
@@ -27,16 +24,6 @@ struct postfix_look {
     struct walk walk;
     struct error unreachable; /* why showq is not asked */
 };
-
-static void *state_new(void)
-{
-    return must_calloc(1, sizeof(struct postfix_look));
-}
-
-static void state_free(void *state)
-{
-    free(state);
-}
 
 /* The one sentence that says what to do. */
 static int fail_connect(struct look *look, struct error *err, int why)
@@ -68,8 +55,8 @@ static int connect_showq(struct look *look, struct error *err)
     return 0;
 }
 
-/* The next queue that has a directory; LOOK_END behind the last. */
-static enum look_step scan_next_queue(struct look *look, struct error *err)
+/* Opens the directory of a queue, if it has one; LOOK_END behind the last queue. */
+static enum look_step open_queue(struct look *look, struct error *err)
 {
     struct postfix_look *p = look->state;
     char path[PATH_MAX];
@@ -77,14 +64,10 @@ static enum look_step scan_next_queue(struct look *look, struct error *err)
     if (!queue)
         return LOOK_END;
     snprintf(path, sizeof(path), "%s/%s", look->spool, queue);
-    if (walk_open(&p->walk, path) == 0)
+    if (walk_open(&p->walk, path) == 0 || errno == ENOENT)
         return LOOK_NOTHING;
-    if (errno != ENOENT) {
-        *err = p->unreachable;
-        return LOOK_FAILED;
-    }
-    p->scanning++;
-    return LOOK_NOTHING;
+    *err = p->unreachable;
+    return LOOK_FAILED;
 }
 
 static int begin(struct look *look, struct error *err)
@@ -93,12 +76,11 @@ static int begin(struct look *look, struct error *err)
     showq_init(&p->showq);
     p->unread = SLICE_NONE;
     p->ended = false;
-    p->scanning = 0;
     if (connect_showq(look, &p->unreachable) == 0)
         return 0;
-    while (!p->walk.depth) {
+    for (p->scanning = 0; !p->walk.depth; p->scanning += !p->walk.depth) {
         /* Not one queue: it is no spool, or none that may be read. */
-        if (scan_next_queue(look, err) != LOOK_NOTHING) {
+        if (open_queue(look, err) != LOOK_NOTHING) {
             *err = p->unreachable;
             return -1;
         }
@@ -118,30 +100,25 @@ static bool is_queue_id(const char *name)
     return true;
 }
 
+/* What cannot be read is told as why showq was not asked: that is what is to be mended. */
 static enum look_step scan(struct look *look, struct error *err)
 {
     struct postfix_look *p = look->state;
-    switch (p->walk.depth ? walk_next(&p->walk) : WALK_DONE) {
-    case WALK_FILE:
-        if (!is_queue_id(p->walk.name))
-            return LOOK_NOTHING;
-        look->message = (struct queue_message){
-            .queue = slice_str(look->reader->queues[p->scanning]),
-            .arrived = QUEUE_TIME_UNKNOWN,
-        };
-        return LOOK_MESSAGE;
-    case WALK_FAILED:
+    enum look_step step;
+    if (!look_walk(look, &p->walk, "", &step, err)) {
         *err = p->unreachable;
-        return LOOK_FAILED;
-    case WALK_NOTHING:
-        if (p->walk.depth)
-            return LOOK_NOTHING;
+        if (step != LOOK_END)
+            return step;
         p->scanning++;
-        return LOOK_NOTHING;
-    case WALK_DONE:
-        break;
+        return open_queue(look, err);
     }
-    return scan_next_queue(look, err);
+    if (!is_queue_id(p->walk.name))
+        return LOOK_NOTHING;
+    look->message = (struct queue_message){
+        .queue = slice_str(look->reader->queues[p->scanning]),
+        .arrived = QUEUE_TIME_UNKNOWN,
+    };
+    return LOOK_MESSAGE;
 }
 
 /* Reads more; LOOK_NOTHING where there is some. */
@@ -200,8 +177,7 @@ static void end(struct look *look)
 const struct queue_reader queue_reader_postfix = {
     .name = "postfix",
     .queues = {"maildrop", "incoming", "active", "deferred", "hold"},
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_size = sizeof(struct postfix_look),
     .begin = begin,
     .next = next,
     .end = end,

@@ -1,7 +1,7 @@
 /*
  * Who has got a message already: a set of strings that is forgotten with each message. Only
  * hashes are kept, seeded, so that two strings that look alike to it are a matter of luck and
- * of nobody's choice: less than one in 2^32 each time one is asked for.
+ * of nobody's choice: less than one in 2^31 each time one is asked for.
  */
 #ifndef QUEUE_SEEN_H
 #define QUEUE_SEEN_H

@@ -10,13 +10,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 
-#include "mailvane/base/bug.h"
 #include "reader.h"
 #include "spool.h"
-#include "walk.h"
 
 #define ID_MAX      64
 #define VERSION_MAX 8 /* of the format, as of Sendmail 8.17 */
@@ -53,16 +50,6 @@ static const struct kind kinds[] = {
     {SLICE_INIT("hf"), SLICE_INIT("quarantined")},
     {SLICE_INIT("Qf"), SLICE_INIT("lost")},
 };
-
-static void *state_new(void)
-{
-    return must_calloc(1, sizeof(struct sendmail_look));
-}
-
-static void state_free(void *state)
-{
-    free(state);
-}
 
 static int begin(struct look *look, struct error *err)
 {
@@ -158,7 +145,8 @@ static uint64_t body_bytes(const struct look *look)
 static enum look_step tell_message(struct look *look)
 {
     struct sendmail_look *s = look->state;
-    if (!s->complete && s->file.st.st_mtime + YOUNG > time(NULL)) {
+    int64_t age = time(NULL) - s->file.st.st_mtime;
+    if (!s->complete && age >= 0 && age < YOUNG) {
         s->stage = NEXT;
         spool_close(&s->file);
         return LOOK_NOTHING;
@@ -214,17 +202,9 @@ static bool is_control(struct sendmail_look *s, struct slice name)
 static enum look_step next_message(struct look *look, struct error *err)
 {
     struct sendmail_look *s = look->state;
-    switch (walk_next(&s->walk)) {
-    case WALK_FILE:
-        break;
-    case WALK_NOTHING:
-        return LOOK_NOTHING;
-    case WALK_DONE:
-        return LOOK_END;
-    case WALK_FAILED:
-        look_fail(look, "", err);
-        return LOOK_FAILED;
-    }
+    enum look_step step;
+    if (!look_walk(look, &s->walk, "", &step, err))
+        return step;
     if (!is_control(s, slice_str(s->walk.name)))
         return LOOK_NOTHING;
     snprintf(s->name, sizeof(s->name), "%s", s->walk.name);
@@ -239,18 +219,55 @@ static enum look_step next_message(struct look *look, struct error *err)
 
 /* --- its recipients ------------------------------------------------------------------------ */
 
+/* Where the byte stands first outside of quotes; text.len: nowhere. */
+static size_t find_unquoted(struct slice text, char c)
+{
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\\' && quoted)
+            i++;
+        else if (text.ptr[i] == '"')
+            quoted = !quoted;
+        else if (text.ptr[i] == c && !quoted)
+            return i;
+    }
+    return text.len;
+}
+
+/* Where the comment begins that ends the text; comments nest. 0: it has no beginning. */
+static size_t comment_begin(struct slice text)
+{
+    size_t depth = 0;
+    for (size_t i = text.len; i > 0; i--) {
+        depth += text.ptr[i - 1] == ')';
+        depth -= text.ptr[i - 1] == '(';
+        if (depth == 0)
+            return i - 1;
+    }
+    return 0;
+}
+
 /* "Name <user@host>" and "user@host (Name)", as a header had it, are user@host. */
 static struct slice address_of(struct slice text)
 {
     if (slice_ends(text, SLICE(">"))) {
-        size_t open = slice_rfind(text, '<');
+        size_t open = find_unquoted(text, '<');
         return open == text.len ? text : slice_of(text.ptr + open + 1, text.len - open - 2);
     }
-    if (slice_ends(text, SLICE(")"))) {
-        size_t open = slice_rfind(text, '(');
-        return open == text.len ? text : slice_trim(slice_head(text, open));
-    }
-    return text;
+    size_t comment = slice_ends(text, SLICE(")")) ? comment_begin(text) : 0;
+    return comment ? slice_trim(slice_head(text, comment)) : text;
+}
+
+/*
+ * A file, a program or a list, which an alias may name, is in no domain, whatever '@' it has.
+ * X.400's addresses begin as a file's name does: "/S=doe/@gateway.example".
+ */
+static bool is_no_mailbox(struct slice address)
+{
+    slice_take(&address, SLICE("\""));
+    struct slice domain = slice_skip(address, slice_rfind(address, '@'));
+    bool file = slice_starts(address, SLICE("/")) && slice_find(domain, '/') < domain.len;
+    return file || slice_starts(address, SLICE("|")) || slice_starts(address, SLICE(":include:"));
 }
 
 /* "FLAGS:ADDRESS"; the first version had no flags. */
@@ -259,12 +276,13 @@ static enum look_step tell_recipient(struct look *look, struct slice text)
     struct sendmail_look *s = look->state;
     if (s->version > 0)
         slice_cut(&text, ':');
+    struct slice address = address_of(text);
     look->recipient = (struct queue_recipient){
-        .address = address_of(text),
+        .address = is_no_mailbox(address) ? SLICE_NONE : address,
         .reason = s->own_len ? slice_of(s->own, s->own_len) : slice_of(s->reason, s->reason_len),
     };
     s->own_len = 0;
-    return look->recipient.address.len ? LOOK_RECIPIENT : LOOK_NOTHING;
+    return address.len ? LOOK_RECIPIENT : LOOK_NOTHING;
 }
 
 /* Reasons stand in front: the message's before its sender, a recipient's own before it. */
@@ -322,8 +340,7 @@ const struct queue_reader queue_reader_sendmail = {
     .reads_files = true,
     .hint = "; let mailvane's user read it, on Debian as a member of group smmsp, and with "
             "confQUEUE_FILE_MODE 0640 in sendmail.mc",
-    .state_new = state_new,
-    .state_free = state_free,
+    .state_size = sizeof(struct sendmail_look),
     .begin = begin,
     .next = next,
     .end = end,

@@ -26,7 +26,13 @@ int spool_open(struct spool_file *file, const struct walk *walk, const char *nam
         return -1;
     file->open = true;
     forget(file, 0);
-    return fstat(file->fd, &file->st);
+    if (fstat(file->fd, &file->st) < 0)
+        return -1;
+    if (file->st.st_size <= SPOOL_FILE_MAX)
+        return 0;
+    spool_close(file);
+    errno = EFBIG;
+    return -1;
 }
 
 /* The unread bytes move to the front, and others come behind them. */

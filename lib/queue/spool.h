@@ -10,7 +10,8 @@
 
 #include "walk.h"
 
-#define SPOOL_PIECE (16u << 10)
+#define SPOOL_PIECE    (16u << 10)
+#define SPOOL_FILE_MAX (64 << 20) /* bytes: no message's file is as large; a sparse one may be */
 
 struct spool_file {
     bool open;
@@ -25,7 +26,10 @@ struct spool_file {
     char buf[SPOOL_PIECE];
 };
 
-/* A file beside the last one that was walked to; -1 with errno. One that was open is closed. */
+/*
+ * A file beside the last one that was walked to; -1 with errno, EFBIG for one that is larger
+ * than SPOOL_FILE_MAX. One that was open is closed.
+ */
 int spool_open(struct spool_file *file, const struct walk *walk, const char *name);
 void spool_close(struct spool_file *file);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ static int push(struct walk *walk, int fd)
 int walk_open(struct walk *walk, const char *path)
 {
     walk_close(walk);
-    /* The spool itself may be a link: it was configured. */
+    walk->path[0] = '\0';
     return push(walk, open(path, DIR_FLAGS & ~O_NOFOLLOW));
 }
 
@@ -39,13 +40,29 @@ static int top_fd(const struct walk *walk)
     return dirfd(walk->dirs[walk->depth - 1]);
 }
 
+static void path_add(struct walk *walk, const char *name)
+{
+    size_t len = strlen(walk->path);
+    snprintf(walk->path + len, sizeof(walk->path) - len, "%s%s", len ? "/" : "", name);
+}
+
+static void path_cut(struct walk *walk)
+{
+    char *slash = strrchr(walk->path, '/');
+    *(slash ? slash : walk->path) = '\0';
+}
+
 static enum walk_step enter(struct walk *walk, const char *name)
 {
-    if (walk->depth > WALK_DEPTH)
+    if (walk->depth > WALK_DEPTH || strcmp(name, "lost+found") == 0)
         return WALK_NOTHING;
-    if (push(walk, openat(top_fd(walk), name, DIR_FLAGS)) == 0 || errno == ENOENT)
+    path_add(walk, name);
+    if (push(walk, openat(top_fd(walk), name, DIR_FLAGS)) == 0)
         return WALK_NOTHING;
-    return WALK_FAILED;
+    if (errno != ENOENT)
+        return WALK_FAILED;
+    path_cut(walk);
+    return WALK_NOTHING;
 }
 
 /* Some file systems do not tell the type of an entry. */
@@ -69,6 +86,7 @@ enum walk_step walk_next(struct walk *walk)
         if (errno)
             return WALK_FAILED;
         closedir(walk->dirs[--walk->depth]);
+        path_cut(walk);
         return WALK_NOTHING;
     }
     if (entry->d_name[0] == '.')

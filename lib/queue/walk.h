@@ -1,11 +1,13 @@
 /*
  * The files below a directory of a spool, one a step: spools hash their files into
- * directories. What goes while it is walked is passed over; nothing is followed out of it.
+ * directories. What goes while it is walked is passed over, and so is lost+found, which is root's
+ * where a spool is a file system of its own; nothing is followed out of it.
  */
 #ifndef QUEUE_WALK_H
 #define QUEUE_WALK_H
 
 #include <dirent.h>
+#include <limits.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -17,9 +19,14 @@ struct walk {
     DIR *dirs[WALK_DEPTH + 1];
     unsigned depth; /* open ones */
     const char *name;
+    /* Of the directory that is read, below the first; of the one that cannot be read. */
+    char path[(WALK_DEPTH + 1) * (NAME_MAX + 1)];
 };
 
-/* Zeroed before its first use. -1 with errno where the directory cannot be read. */
+/*
+ * Zeroed before its first use. -1 with errno where the directory cannot be read. It may be
+ * a link: administrators move queues to other disks.
+ */
 int walk_open(struct walk *walk, const char *path);
 void walk_close(struct walk *walk);
 

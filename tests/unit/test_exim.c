@@ -5,6 +5,8 @@
  */
 #include "look_stage.h"
 
+#include "../../lib/queue/spool.h"
+
 #define ID   "1xUy3a-00004n-2x"
 #define HEAD ID "-H\nexim 100 102\n<s@b.example>\n1795317363 3\n"
 /* "NNN" counts from behind the flag and the blank, the line's end included. */
@@ -224,6 +226,25 @@ static void test_a_journal_that_fails(void **state)
     stage_close(&stage);
 }
 
+/* Reading a sparse one would take the processor for as long as somebody likes. */
+static void test_a_file_that_is_too_large(void **state)
+{
+    struct stage stage;
+    char path[512];
+    (void)state;
+    stage_open(&stage);
+    stage_put(&stage, "input/" ID "-H", SLICE(HEAD "XX\n1\na@a.example\n" TAIL));
+    stage_put(&stage, "input/" ID "-J", SLICE(""));
+    stage_path(&stage, "input/" ID "-J", path);
+    assert_int_equal(truncate(path, SPOOL_FILE_MAX), 0);
+    stage_expect("as large as may be", &stage, "exim",
+                 "message queued 1795317363 10\nrecipient a@a.example\n");
+    assert_int_equal(truncate(path, SPOOL_FILE_MAX + 1), 0);
+    stage_expect("larger", &stage, "exim",
+                 "unreadable 1: SPOOL: a message cannot be read: " ID "-J: File too large\n");
+    stage_close(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -234,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_messages_do_not_mix),
         cmocka_unit_test(test_what_may_not_be_read),
         cmocka_unit_test(test_a_journal_that_fails),
+        cmocka_unit_test(test_a_file_that_is_too_large),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

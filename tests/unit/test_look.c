@@ -229,9 +229,107 @@ static void test_a_directory_that_may_not_be_read(void **state)
                        "running?\n"));
     stage_look_as_nobody(&stage, "sendmail");
     assert_true(
-        slice_starts(strbuf_slice(&stage.got), SLICE("failed: SPOOL: Permission denied; ")));
+        slice_starts(strbuf_slice(&stage.got), SLICE("failed: SPOOL/hold/A: Permission denied; ")));
     assert_int_equal(chmod(path, 0755), 0);
     stage_close(&stage);
+}
+
+/* A spool on a file system of its own has one, which is root's. */
+static void test_lost_and_found(void **state)
+{
+    struct stage stage;
+    char path[512];
+    (void)state;
+    stage_open(&stage);
+    stage_put(&stage, "lost+found/qfA", SLICE(""));
+    stage_put(&stage, "input/lost+found/x", SLICE(""));
+    stage_path(&stage, "lost+found", path);
+    assert_int_equal(chmod(path, 0), 0);
+    stage_path(&stage, "input/lost+found", path);
+    assert_int_equal(chmod(path, 0), 0);
+    stage_look_as_nobody(&stage, "sendmail");
+    expect_slice("sendmail", "look", strbuf_slice(&stage.got), SLICE(""));
+    stage_look_as_nobody(&stage, "exim");
+    expect_slice("exim", "look", strbuf_slice(&stage.got), SLICE(""));
+    assert_int_equal(chmod(path, 0755), 0);
+    stage_path(&stage, "lost+found", path);
+    assert_int_equal(chmod(path, 0755), 0);
+    stage_close(&stage);
+}
+
+/* --- what a spool may hold in place of a file ---------------------------------------------- */
+
+#define EXIM      "1abcde-000001-AB-H\nu 1 1\n<>\n1795317425 0\nXX\n1\na@a.example\n\n"
+#define SENDMAIL  "V8\nT1795317425\nS<>\nRPFD:<a@a.example>\n.\n"
+#define OPENSMTPD "version: 3\ntype: mta\ndest: a@a.example\nctime: 1795317425\n"
+
+/* A message, and how deep its directory lies below the one that the look begins with. */
+static const struct {
+    const char *mta, *file, *bytes;
+    unsigned depth;
+} odd_rows[] = {
+    {"exim", "input/1abcde-000001-AB-H", EXIM, 0},
+    {"sendmail", "mqueue/qfAB", SENDMAIL, 1},
+    {"opensmtpd", "queue/c5/c5d0aa11/c5d0aa1111111111", OPENSMTPD, 2},
+    {"postfix", "hold/4bXyZ1", "", 0},
+};
+
+enum odd { LINK, DIRECTORY_LINK, FIFO, FULL_FIFO, SOCKET, ODD };
+static const char *const odd_names[ODD] = {"a link", "a link to its directory", "a FIFO",
+                                           "a FIFO with a writer", "a socket"};
+
+/* Puts it in the place of the file, which is found elsewhere then. */
+static int make_odd(struct stage *stage, const struct stage *elsewhere, enum odd odd,
+                    const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char path[512], away[512], *slash;
+    int fd = -1;
+    stage_path(stage, name, path);
+    stage_path(elsewhere, "away", away);
+    slash = strrchr(path, '/');
+    if (odd == DIRECTORY_LINK)
+        *slash = '\0';
+    assert_int_equal(rename(path, away), 0);
+    if (odd == LINK || odd == DIRECTORY_LINK)
+        assert_int_equal(symlink(away, path), 0);
+    else if (odd != SOCKET)
+        assert_int_equal(mkfifo(path, 0666), 0);
+    if (odd == FULL_FIFO) {
+        fd = open(path, O_RDWR | O_NONBLOCK);
+        assert_int_equal(write(fd, EXIM, sizeof(EXIM)), sizeof(EXIM));
+    } else if (odd == SOCKET) {
+        fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        snprintf(address.sun_path, sizeof(address.sun_path), "%.100s", path);
+        assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    }
+    return fd;
+}
+
+/* Nothing is read through them, and nothing waits for them. */
+static void test_odd_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < LEN(odd_rows); i++) {
+        for (enum odd odd = LINK; odd < ODD; odd++) {
+            char name[128];
+            struct stage stage, elsewhere;
+            if (odd == DIRECTORY_LINK && odd_rows[i].depth == 0)
+                continue; /* which an administrator may make */
+            snprintf(name, sizeof(name), "%s: %s", odd_rows[i].mta, odd_names[odd]);
+            stage_open(&stage);
+            stage_open(&elsewhere);
+            stage_put(&stage, odd_rows[i].file, slice_str(odd_rows[i].bytes));
+            stage_look(&stage, odd_rows[i].mta);
+            assert_int_equal(lines_of(strbuf_slice(&stage.got), SLICE("message ")), 1);
+            int fd = make_odd(&stage, &elsewhere, odd, odd_rows[i].file);
+            stage_expect(name, &stage, odd_rows[i].mta, "");
+            if (fd >= 0)
+                close(fd);
+            stage_close(&stage);
+            stage_close(&elsewhere);
+        }
+    }
 }
 
 /* A path that no address of a socket has room for is counted all the same. */
@@ -289,6 +387,8 @@ int main(void)
         cmocka_unit_test(test_the_directories),
         cmocka_unit_test(test_sentences),
         cmocka_unit_test(test_a_directory_that_may_not_be_read),
+        cmocka_unit_test(test_lost_and_found),
+        cmocka_unit_test(test_odd_files),
         cmocka_unit_test(test_a_long_path),
         cmocka_unit_test(test_looks_that_are_given_up),
         cmocka_unit_test(test_readers),

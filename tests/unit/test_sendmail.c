@@ -53,8 +53,14 @@ static const struct row rows[] = {
                      "RPFD:<\"c<d\"@c.example>\nCmail:8:8:<list@b.example>\nRA:\"|/bin/p a@b\"\n"
                      "RA:/var/mail/f\nRPFD:root\nRPFD:<e:f@e.example>\n" TAIL),
      "message queued 1795317425 0\nrecipient a@a.example\nrecipient b@b.example\n"
-     "recipient d\"@c.example\nrecipient \"|/bin/p a@b\"\nrecipient /var/mail/f\n"
+     "recipient \"c<d\"@c.example\nrecipient \nrecipient /var/mail/f\n"
      "recipient root\nrecipient e:f@e.example\n"},
+    {"comments in comments, and files with an '@'",
+     SLICE_INIT(HEAD "S<>\nRPFD:x@b.example (nick (a@b))\nRA:/srv/mail/john@doe/inbox\n"
+                     "RA:|/bin/p --to john@secret.example\nRA::include:/etc/l@st\n"
+                     "RPFD:/S=doe/@x400.example\nRPFD:a)b)\nRPFD:<a@\"c>\"<d@d.example>\n" TAIL),
+     "message queued 1795317425 0\nrecipient x@b.example\nrecipient \nrecipient \nrecipient \n"
+     "recipient /S=doe/@x400.example\nrecipient a)b)\nrecipient a@\"c>\"<d@d.example\n"},
     {"the first version has no flags", SLICE_INIT("T1795317425\nS<>\nR<a:b@a.example>\n.\n"),
      "message queued 1795317425 0\nrecipient a:b@a.example\n"},
     {"a version to come", SLICE_INIT("V9\nT1\nS<>\n.\n"), OF_NONE("its version is not known")},
@@ -67,12 +73,17 @@ static const struct row rows[] = {
      OF_NONE("it goes on behind its end")},
 };
 
-static void make_old(const struct stage *stage, const char *name)
+static void set_mtime(const struct stage *stage, const char *name, time_t at)
 {
-    const struct timespec old[2] = {{.tv_sec = 1795317425}, {.tv_sec = 1000000000}};
+    const struct timespec times[2] = {{.tv_sec = at}, {.tv_sec = at}};
     char path[512];
     stage_path(stage, name, path);
-    assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void make_old(const struct stage *stage, const char *name)
+{
+    set_mtime(stage, name, 1000000000);
 }
 
 static void test_control_files(void **state)
@@ -96,6 +107,12 @@ static void test_one_that_is_being_written(void **state)
     stage_open(&stage);
     stage_put(&stage, NAME, SLICE(HEAD "S<>\nRPFD:<a@a.exa"));
     stage_expect("young", &stage, "sendmail", "");
+    set_mtime(&stage, NAME, time(NULL) - 9 * 60);
+    stage_expect("nine minutes", &stage, "sendmail", "");
+    set_mtime(&stage, NAME, time(NULL) - 11 * 60);
+    stage_expect("eleven minutes", &stage, "sendmail", OF_NONE("it ends too early"));
+    set_mtime(&stage, NAME, time(NULL) + 3600);
+    stage_expect("to come", &stage, "sendmail", OF_NONE("it ends too early"));
     stage_close(&stage);
 }
 
@@ -167,9 +184,12 @@ static void test_a_data_file_elsewhere(void **state)
     strbuf_addf(&control, "V8\nT1\nd%s/other\nS<>\n.\n", stage.dir);
     stage_put(&stage, "q1/qfA", strbuf_slice(&control));
     stage_put(&stage, "q1/qfB", SLICE("V8\nT1\nd../other\nS<>\n.\n"));
+    stage_put(&stage, "q1/qfC", SLICE("V8\nT1\nd/other\nS<>\n.\n"));
     stage_put(&stage, "other/dfA", SLICE("a body\n"));
     stage_put(&stage, "other/dfB", SLICE("a body\n"));
-    stage_expect("elsewhere", &stage, "sendmail", "message queued 1 0\nmessage queued 1 0\n");
+    stage_put(&stage, "other/dfC", SLICE("a body\n"));
+    stage_expect("elsewhere", &stage, "sendmail",
+                 "message queued 1 0\nmessage queued 1 0\nmessage queued 1 0\n");
     stage_close(&stage);
     strbuf_release(&control);
 }

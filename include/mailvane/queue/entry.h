@@ -20,7 +20,7 @@ struct queue_message {
 #define QUEUE_ADDRESS_MAX 4095
 
 struct queue_recipient {
-    struct slice address; /* empty where it is too long */
+    struct slice address; /* empty where it is too long, a file or a program */
     struct slice reason;  /* why it still waits; empty where nothing is recorded */
     const char *mta;      /* whose words those are: filled by look_next */
 };

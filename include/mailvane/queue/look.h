@@ -3,7 +3,7 @@
  *
  *     struct look *look = look_new(queue_reader_named("postfix"), "/var/spool/postfix");
  *     if (look_begin(look, &err) == 0)
- *         while ((step = look_next(look, &err)) != LOOK_END) ...
+ *         while ((step = look_next(look, &err)) != LOOK_END && step != LOOK_FAILED) ...
  *     look_end(look);
  *
  * A step reads a few entries at most and never waits: LOOK_WAIT says that look->fd has to
