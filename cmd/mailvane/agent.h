@@ -85,11 +85,12 @@ void agent_queues_open(struct agent *agent);
 void agent_queues_report(struct agent *agent);
 void agent_queues_close(struct agent *agent);
 
-/* A queue as the last look found it that worked; NULL where nothing is known of it. */
+/* A queue as the last look found it that worked. */
 struct queue_view {
     const char *name;
-    const struct shape *shape;
-    int64_t seconds; /* since then */
+    const struct shape *shape; /* NULL: nothing is known of it */
+    int64_t seconds;           /* since then */
+    const char *complaint;     /* what is wrong with the last look; NULL: nothing */
 };
 struct queue_view agent_queue_view(const struct agent *agent, size_t queue);
 /* Their sections of the page for a person. */

@@ -17,7 +17,7 @@
 
 /* One turn of the loop looks so long: at one queue, however many there are. */
 #define TURN_US 1000
-/* A look shall cost a tenth of the time at most: so many times what it took lie between two. */
+/* So many times what a look took lie between two. */
 #define BACK_OFF 9
 /* After so many failed looks nobody knows what is in the queue. */
 #define FAILURES_MAX 3
@@ -27,7 +27,7 @@ static const enum metric drafted[] = {
     METRIC_QUEUE_RECIPIENTS,       METRIC_QUEUE_AGE_RECIPIENTS,
     METRIC_QUEUE_CAUSE_RECIPIENTS, METRIC_QUEUE_OLDEST,
     METRIC_QUEUE_UNREADABLE,       METRIC_QUEUE_COLLECT,
-    METRIC_QUEUE_LOOK_AGE,
+    METRIC_QUEUE_LOOK_AGE,         METRIC_QUEUE_COUNTS_ONLY,
 };
 
 static const enum metric of_the_spool[] = {METRIC_SPOOL_FREE_BYTES, METRIC_SPOOL_FREE_INODES};
@@ -55,7 +55,6 @@ struct agent_queue {
     bool told_unreadable;
     /* of the message whose recipients are told */
     uint16_t queue, band;
-    bool deferred;
 };
 
 /* Says a sentence once, until another one or none is to be said. */
@@ -131,7 +130,14 @@ static void end_look(struct agent_queue *q)
     q->looking = q->can_go_on = false;
 }
 
-static void fail_look(struct agent_queue *q, const char *sentence)
+/* A look shall cost a tenth of the time at most, whether it works or not. */
+static int64_t rest_ms(const struct agent_queue *q)
+{
+    int64_t rest = (clock_us() - q->began_us) * BACK_OFF / 1000;
+    return rest > q->interval_ms ? rest : q->interval_ms;
+}
+
+static void fail_look(struct agent_queue *q, const char *sentence, int64_t next_ms)
 {
     end_look(q);
     tell(q, sentence);
@@ -142,27 +148,27 @@ static void fail_look(struct agent_queue *q, const char *sentence)
         show_shape(q, NULL);
         q->shown_us = 0;
     }
-    loop_timer_arm(q->agent->loop, &q->due, q->interval_ms);
+    loop_timer_arm(q->agent->loop, &q->due, next_ms);
 }
 
 static void finish_look(struct agent_queue *q)
 {
-    int64_t took_us = clock_us() - q->began_us;
-    int64_t rest_ms = took_us * BACK_OFF / 1000;
     const struct series_key none = {{0}};
     show_shape(q, q->shape);
     q->shape = NULL;
     end_look(q);
     tell_of_look(q);
-    draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)took_us / 1e6);
+    draft_add(q->draft, METRIC_QUEUE_COLLECT, none, (double)(clock_us() - q->began_us) / 1e6);
     draft_add(q->draft, METRIC_QUEUE_LOOK_AGE, none, 0);
     if (queue_reader_reads(q->look->reader))
         draft_add(q->draft, METRIC_QUEUE_UNREADABLE, none, (double)q->look->unreadable);
+    else
+        draft_add(q->draft, METRIC_QUEUE_COUNTS_ONLY, none, q->look->counts_only);
     draft_publish(q->draft);
     set_up(q, 1);
     q->failures = 0;
     q->shown_us = q->began_us;
-    loop_timer_arm(q->agent->loop, &q->due, rest_ms > q->interval_ms ? rest_ms : q->interval_ms);
+    loop_timer_arm(q->agent->loop, &q->due, rest_ms(q));
 }
 
 static void count_message(struct agent_queue *q)
@@ -171,14 +177,12 @@ static void count_message(struct agent_queue *q)
     struct metrics *m = q->agent->pipeline.metrics;
     q->queue = metrics_label(m, LABEL_QUEUE, message->queue);
     struct series_key key = {{0, q->queue}};
-    bool timed = !q->look->counts_only && q->wall > message->arrived;
-    int64_t age = timed ? q->wall - message->arrived : 0;
+    int64_t age = look_age(q->look, q->wall);
     draft_add(q->draft, METRIC_QUEUE_MESSAGES, key, 1);
     shape_message(q->shape, message, age);
     if (q->look->counts_only)
         return;
     q->band = label(q, LABEL_AGE, queue_band_words[queue_band(age)]);
-    q->deferred = slice_eq(message->queue, SLICE("deferred"));
     draft_add(q->draft, METRIC_QUEUE_BYTES, key, (double)message->bytes);
     draft_max(q->draft, METRIC_QUEUE_OLDEST, key, (double)age);
 }
@@ -195,7 +199,7 @@ static void count_recipient(struct agent_queue *q)
     shape_recipient(q->shape, waiting.domain);
     draft_add(q->draft, METRIC_QUEUE_RECIPIENTS, by_domain, 1);
     draft_add(q->draft, METRIC_QUEUE_AGE_RECIPIENTS, by_age, 1);
-    if (!q->deferred && q->look->recipient.reason.len == 0)
+    if (!look_put_off(q->look))
         return;
     const struct cause_row *cause = &cause_rows[waiting.cause];
     const struct series_key by_cause = {{0, q->queue, provider, label(q, LABEL_CAUSE, cause->name),
@@ -223,7 +227,7 @@ static void step(struct agent_queue *q)
         finish_look(q);
         break;
     case LOOK_FAILED:
-        fail_look(q, err.text);
+        fail_look(q, err.text, rest_ms(q));
         break;
     }
 }
@@ -234,7 +238,7 @@ static void take_turn(struct agent_queue *q)
     int64_t start = clock_us();
     if (start - q->began_us > LOOK_MAX_SECONDS * INT64_C(1000000)) {
         look_overdue(q->look, LOOK_MAX_SECONDS, &err);
-        fail_look(q, err.text);
+        fail_look(q, err.text, rest_ms(q));
         return;
     }
     /* The clock costs less than a step, which may have to wait for the disk. */
@@ -283,7 +287,8 @@ static void on_silence(void *arg)
     struct agent_queue *q = arg;
     struct error err;
     look_silent(q->look, (long)(q->timeout_ms / 1000), &err);
-    fail_look(q, err.text);
+    /* It was waiting that took long, which costs nothing. */
+    fail_look(q, err.text, q->interval_ms);
 }
 
 /* An empty queue is 0, and no gap. */
@@ -305,18 +310,17 @@ static void on_due(void *arg)
 {
     struct agent_queue *q = arg;
     struct error err;
-    report_spool(q);
     q->began_us = clock_us();
     q->wall = time(NULL);
     if (look_begin(q->look, &err) < 0) {
-        fail_look(q, err.text);
+        fail_look(q, err.text, q->interval_ms);
         return;
     }
     q->looking = true;
     q->shape = shape_new(queue_reader_queues(q->look->reader), PAGE_DOMAINS, hash_seed());
     begin_draft(q);
     if (q->look->fd >= 0 && loop_watch(q->agent->loop, q->look->fd, go_on, q, &err) < 0) {
-        fail_look(q, err.text);
+        fail_look(q, err.text, q->interval_ms);
         return;
     }
     go_on(q);
@@ -356,7 +360,8 @@ void agent_queues_open(struct agent *agent)
 void agent_queues_report(struct agent *agent)
 {
     for (size_t i = 0; i < agent->queue_count; i++) {
-        const struct agent_queue *q = &agent->queues[i];
+        struct agent_queue *q = &agent->queues[i];
+        report_spool(q);
         if (q->shown_us)
             metrics_set(agent->pipeline.metrics, METRIC_QUEUE_LOOK_AGE,
                         (struct series_key){{q->mta}}, (double)(clock_us() - q->shown_us) / 1e6);
@@ -366,7 +371,12 @@ void agent_queues_report(struct agent *agent)
 struct queue_view agent_queue_view(const struct agent *agent, size_t queue)
 {
     const struct agent_queue *q = &agent->queues[queue];
-    return (struct queue_view){q->name, q->shown, (clock_us() - q->shown_us) / 1000000};
+    return (struct queue_view){
+        .name = q->name,
+        .shape = q->shown,
+        .seconds = (clock_us() - q->shown_us) / 1000000,
+        .complaint = q->told,
+    };
 }
 
 void agent_queues_close(struct agent *agent)

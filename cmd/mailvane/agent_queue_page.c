@@ -36,14 +36,15 @@ static void add_table(struct strbuf *page, const struct shape_table *table)
     landing_table_end(page);
 }
 
-static void add_queue(struct strbuf *page, const struct queue_view *view, unsigned queue)
+/* False where nothing is in it. */
+static bool add_queue(struct strbuf *page, const struct queue_view *view, unsigned queue)
 {
     struct shape_row rows[ROWS];
     struct shape_table table;
     char text[512];
     shape_table(view->shape, queue, ROWS, rows, &table);
     if (table.queue.messages == 0)
-        return;
+        return false;
     snprintf(text, sizeof(text), "%s, %s", view->name, table.queue.name);
     landing_heading(page, text);
     snprintf(text, sizeof(text), "Messages: %llu, %lld seconds ago. Recipients by how long:",
@@ -51,13 +52,31 @@ static void add_queue(struct strbuf *page, const struct queue_view *view, unsign
     landing_paragraph(page, text);
     if (table.total.all)
         add_table(page, &table);
+    return true;
+}
+
+/* Silence would look the same, whether nothing waits or nothing can be read. */
+static void add_state(struct strbuf *page, const struct queue_view *view)
+{
+    char text[1024];
+    if (view->complaint)
+        snprintf(text, sizeof(text), "The last look: %s.", view->complaint);
+    else if (view->shape)
+        snprintf(text, sizeof(text), "Nothing waits, %lld seconds ago.", (long long)view->seconds);
+    else
+        snprintf(text, sizeof(text), "It was not looked at yet.");
+    landing_heading(page, view->name);
+    landing_paragraph(page, text);
 }
 
 void agent_queues_page(const struct agent *agent, struct strbuf *page)
 {
     for (size_t i = 0; i < agent->queue_count; i++) {
         struct queue_view view = agent_queue_view(agent, i);
+        bool some = false;
         for (unsigned q = 0; view.shape && q < shape_queues(view.shape); q++)
-            add_queue(page, &view, q);
+            some |= add_queue(page, &view, q);
+        if (!some || view.complaint)
+            add_state(page, &view);
     }
 }

@@ -132,6 +132,9 @@ static void miss_queue(struct findings *f, const struct setup_queue *queue, cons
         bad(f, why);
 }
 
+/* A file that cannot be read may be the only one: so many in a row are no accident. */
+#define TRIES 100
+
 /*
  * Why a look would tell less than there is; NULL where it begins well. Files may be out of reach
  * whose names can be read, so the first is read; what the queue holds is the agent's to say.
@@ -141,12 +144,13 @@ static const char *find_obstacle(struct look *look, struct error *err)
     enum look_step step = LOOK_NOTHING;
     if (look_begin(look, err) < 0)
         return err->text;
-    while (queue_reader_reads(look->reader) && step == LOOK_NOTHING && !look->unreadable)
+    while (queue_reader_reads(look->reader) && step == LOOK_NOTHING && look->unreadable < TRIES)
         step = look_next(look, err);
     look_end(look);
     if (step == LOOK_FAILED)
         return err->text;
-    return look->counts_only || look->denied ? look->note.text : NULL;
+    bool none = look->unreadable && !look->messages;
+    return look->counts_only || look->denied || none ? look->note.text : NULL;
 }
 
 static void check_queue(struct findings *f, const struct setup_queue *queue)

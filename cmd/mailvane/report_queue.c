@@ -27,19 +27,15 @@ static int await(const struct queue_report *r, struct error *err)
 
 static void take_message(struct queue_report *r)
 {
-    const struct queue_message *message = &r->look->message;
-    bool known = !r->look->counts_only && r->wall > message->arrived;
-    shape_message(r->shape, message, known ? r->wall - message->arrived : 0);
+    shape_message(r->shape, &r->look->message, look_age(r->look, r->wall));
 }
 
 static void take_recipient(struct queue_report *r, struct pipeline *pipeline)
 {
-    const struct queue_message *message = &r->look->message;
     struct waiting waiting;
     pipeline_explain(pipeline, &r->look->recipient, &waiting);
     shape_recipient(r->shape, waiting.domain);
-    bool put_off = r->look->recipient.reason.len || slice_eq(message->queue, SLICE("deferred"));
-    if (put_off && !message->expiring)
+    if (look_put_off(r->look) && !r->look->message.expiring)
         r->causes.causes[waiting.cause]++;
 }
 

@@ -364,6 +364,13 @@ static int find_mta(struct walk *walk, const yaml_node_t *node, struct config_qu
     return fail_at(walk, node->start_mark, "an entry of queue needs one of the keys %s", names);
 }
 
+/* "/spool/" is "/spool", which names the queue. */
+static void cut_slashes(char *path)
+{
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+        path[len - 1] = '\0';
+}
+
 /* One spool twice would be two queues of the same name. */
 static int refuse_twin(struct walk *walk, const yaml_node_t *node, const struct config_queue *queue)
 {
@@ -389,6 +396,7 @@ static int read_queue(struct walk *walk, const yaml_node_t *node)
     config_queue_defaults(queue);
     if (read_keys(walk, "queue[]", node, queue) || find_mta(walk, node, queue))
         return -1;
+    cut_slashes(queue->spool);
     return refuse_twin(walk, node, queue);
 }
 

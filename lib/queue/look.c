@@ -85,6 +85,18 @@ enum look_step look_next(struct look *look, struct error *err)
     return step == LOOK_END ? end_of(look, err) : step;
 }
 
+int64_t look_age(const struct look *look, int64_t wall)
+{
+    bool known = !look->counts_only && wall > look->message.arrived;
+    return known ? wall - look->message.arrived : 0;
+}
+
+/* Postfix has a queue of its own for that, and not always a reason; the others have a reason. */
+bool look_put_off(const struct look *look)
+{
+    return look->recipient.reason.len || slice_eq(look->message.queue, SLICE("deferred"));
+}
+
 int look_silent(const struct look *look, long seconds, struct error *err)
 {
     return error_set(err, "%s: nothing was said for %ld seconds", look->spool, seconds);

@@ -163,6 +163,7 @@ def reasons_become_causes(queue):
     samples = looked(queue.start())
     took = samples.sum("mailvane_queue_collect_seconds")
     same(0 < took < 10, True, "a look takes its time, however short")
+    same(samples.having("mailvane_queue_counts_only", {}), [({"mta": "postfix"}, 0)], "counts only")
     got = samples.by("mailvane_queue_cause_recipients", "provider", "cause", "owner")
     want = {
         ("other", "greylisted", "remote"): 1,
@@ -415,20 +416,71 @@ def a_spool_whose_socket_is_not_there(queue):
     same(depths(samples), {("active",): 1, ("hold",): 1, ("deferred",): 3}, "messages")
     same(samples.having("mailvane_queue_bytes", {}), [], "bytes")
     same(samples.having("mailvane_queue_oldest_age_seconds", {}), [], "ages")
+    same(samples.by("mailvane_queue_counts_only", "mta"), {("postfix",): 1}, "counts only")
     agent.wait_said("queue postfix: .*public/showq")
     status, _ = queue.place.run("check", "--config.file", agent.config_file)
     same(status, 1, "status of check")
 
 
+def within(got, want, what):
+    same(abs(got - want) <= want / 20, True, f"{what}: got {got}, want {want} or nearly")
+
+
 @scenario
 def the_file_system_of_the_spool(queue):
-    samples = looked(queue.start())
+    """As statvfs has it, at each scrape: the next look may be an hour away."""
+    agent = queue.start(interval=3600)
+    samples = looked(agent)
     fs = os.statvfs(queue.spool)
     free = samples.sum("mailvane_spool_free_bytes", path=queue.spool)
-    total = fs.f_blocks * fs.f_frsize
-    same(0 < free <= total, True, f"0 < {free} <= {total}")
-    inodes = samples.sum("mailvane_spool_free_inodes", path=queue.spool)
-    same(0 <= inodes <= max(fs.f_files, 0), True, f"0 <= {inodes} <= {fs.f_files}")
+    within(free, fs.f_bavail * fs.f_frsize, "bytes")
+    within(samples.sum("mailvane_spool_free_inodes", path=queue.spool), fs.f_favail, "inodes")
+    with open(queue.place.path("large"), "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 512 << 20)
+        until(lambda: agent.scrape().sum("mailvane_spool_free_bytes") < free - (256 << 20),
+              "the free bytes of now")  # fmt: skip
+
+
+@scenario
+def what_a_look_takes(queue):
+    """And how old it is, in seconds, by a clock of ours."""
+    slow = message("hold", time.time(), [("a@a.example", "")])
+
+    def answer(client):
+        client.sendall(slow)
+        time.sleep(2)
+        client.sendall(END)
+
+    queue.showq.answer = answer
+    agent = queue.start(interval=3600, timeout=60)
+    until(lambda: queue.showq.asked, "the look to begin")
+    began = time.monotonic()
+    samples = looked(agent)
+    latest = time.monotonic()
+    took = samples.sum("mailvane_queue_collect_seconds")
+    same(1.9 < took <= latest - began + 0.5, True, f"a look took {took} of {latest - began} s")
+    age = samples.sum("mailvane_queue_look_age_seconds")
+    same(took <= age <= latest - began + 0.5, True, f"it is {age} s old")
+
+
+@scenario
+def looks_that_take_long_are_rare(queue):
+    """Nine times as long lies between two, whether they work or not."""
+    for complete in True, False:
+        answered = []
+
+        def answer(client, complete=complete, answered=answered):
+            time.sleep(1)
+            client.sendall(END if complete else b"220 mx.example ESMTP\r\n\0")
+            answered.append(time.monotonic())
+
+        queue.showq.answer = answer
+        agent = queue.start(interval=1, timeout=60)
+        until(lambda answered=answered: len(answered) == 2, "a second look")
+        # The second began a second before it was answered.
+        rest = answered[1] - 1 - answered[0]
+        same(rest > 8.5, True, f"complete: {complete}: {rest:.1f} s lie between two looks")
+        same(agent.stop(), 0, "status")
 
 
 @scenario
@@ -489,6 +541,13 @@ def check_knows_the_queue(queue):
     same(queue.place.run("check", "--config.file", agent.config_file)[0], 0, "status of check")
     queue.showq.close()
     same(queue.place.run("check", "--config.file", agent.config_file)[0], 1, "without showq")
+    message_dir = queue.place.path("smtpd/queue/c5/c5d0aa11")
+    os.makedirs(message_dir)
+    with gzip.open(os.path.join(message_dir, "c5d0aa1111111111"), "w") as envelope:
+        envelope.write(b"version: 3\n")
+    path = queue.place.file("compressed.yml", f"sources: [{{ file: {queue.place.log} }}]\n"
+                            f"queue: [{{ opensmtpd: {queue.place.path('smtpd')} }}]\n")  # fmt: skip
+    same(queue.place.run("check", "--config.file", path)[0], 1, "with envelopes that none can read")
 
 
 # --- report --queue ---------------------------------------------------------------------
@@ -617,6 +676,19 @@ def page_rows(agent, heading):
     part = page.partition(f"<h2>{heading}</h2>")[2].partition("<h2>")[0]
     rows = re.findall(r"<tr><th>(.*?)</th>(.*?)</tr>", part)[1:]
     return {name: [int(n) for n in re.findall(r"<td>(\d+)</td>", cells)] for name, cells in rows}
+
+
+@scenario
+def the_page_tells_silence_from_nothing(queue):
+    def shown(text):
+        return re.search(f"<h2>postfix</h2>[^#]*{text}", agent.get("/")[1])
+
+    agent = queue.start()
+    until(lambda: shown("Nothing waits, 0 seconds ago."), "an empty queue")
+    queue.showq.says(b"220 mx.example ESMTP\r\n\0")
+    until(lambda: shown("The last look: .*public/showq: a list that does not begin"), "a failure")
+    until(lambda: not agent.scrape().having("mailvane_queue_messages", {}), "values to go")
+    same(bool(shown("The last look: .*public/showq")), True, "the failure is still told")
 
 
 @scenario

@@ -291,6 +291,8 @@ static const struct mistake {
      "c.yml:3:5: an entry of queue has one MTA, not \"exim\" and \"postfix\""},
     {"one queue twice", "queue: [{postfix: /a}, {exim: /b}, {exim: /a}]\n",
      "c.yml:1:36: queue has \"/a\" twice"},
+    {"one queue twice, with slashes", "queue: [{postfix: /a}, {exim: /a//}]\n",
+     "c.yml:1:24: queue has \"/a\" twice"},
     {"several spools", "queue: [{postfix: [/a, /b]}]\n",
      "c.yml:1:19: queue[].postfix must be a directory of at most 4095 bytes, not a list"},
     {"a queue without a spool", "queue:\n  - postfix:\n",

@@ -63,6 +63,10 @@ void look_free(struct look *look);
 /* -1 where there is nothing to read; look_end is not needed then. */
 int look_begin(struct look *look, struct error *err);
 enum look_step look_next(struct look *look, struct error *err);
+/* How long the last message has waited at that time, in seconds; 0 where that is not known. */
+int64_t look_age(const struct look *look, int64_t wall);
+/* Whether an attempt at the last recipient has failed already. */
+bool look_put_off(const struct look *look);
 /* Why a look is given up whose MTA says nothing, or that does not end; -1. */
 int look_silent(const struct look *look, long seconds, struct error *err);
 int look_overdue(const struct look *look, long seconds, struct error *err);
