@@ -133,7 +133,7 @@ static bool take_braces(struct reader *r, struct distance *times)
         times->most = more ? take_number(&p, r->end) : DISTANCE_ANY;
     }
     /* "{,3}" and "{ 3 }" are quantifiers to some versions. */
-    r->lost = r->lost || (p < r->end && (*p == ',' || *p == ' '));
+    r->lost = r->lost || (p < r->end && (*p == ',' || *p == ' ' || *p == '\t'));
     if (!some || p == r->end || *p != '}')
         return false;
     r->p = p + 1;
@@ -162,6 +162,12 @@ static bool take_quantifier(struct reader *r, struct distance *times)
     return true;
 }
 
+/* "[\E]", "[\Q]\E]" and "[\c]]": what the backslash makes of the bracket is left alone. */
+static bool hides_end(const struct reader *r)
+{
+    return peek(r, 0) == '\\' && peek(r, 1) && strchr("EQc", peek(r, 1));
+}
+
 /* "[...]": any of many bytes. */
 static void skip_class(struct reader *r)
 {
@@ -170,13 +176,13 @@ static void skip_class(struct reader *r)
         r->p++;
     if (peek(r, 0) == ']')
         r->p++;
-    while (r->p < r->end && *r->p != ']') {
+    while (!r->lost && r->p < r->end && *r->p != ']') {
         /* "[[:alpha:]]" has an end of its own: classes of classes are left alone. */
-        r->lost = r->lost || *r->p == '[';
-        r->p += *r->p == '\\' ? 2 : 1;
+        r->lost = *r->p == '[' || hides_end(r);
+        r->p += peek(r, 0) == '\\' && peek(r, 1) ? 2 : 1;
     }
-    r->lost = r->lost || r->p >= r->end;
-    r->p++;
+    r->lost = r->lost || r->p == r->end;
+    r->p += !r->lost;
 }
 
 /* "(?:", "(" or a look-around, whose text need not be there. */

@@ -8,8 +8,8 @@
 #include <pcre2.h>
 
 /*
- * Steps of one search. Rules that are shipped need some hundred on the longest text; one
- * that backtracks without end is stopped after less than a millisecond.
+ * Steps of one search from one place of the text. Rules that are shipped need some hundred on the
+ * longest text; one that backtracks without end is stopped after less than a millisecond.
  */
 #define STEPS_MAX 5000
 #define DEPTH_MAX 1000
@@ -98,6 +98,7 @@ enum pattern_result pattern_search(struct pattern *pattern, struct pattern_limit
     if (rc < 0)
         return PATTERN_TOO_COSTLY;
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(limits->data);
-    *out = (struct span){ends[0], ends[1]};
+    /* With \K in a look-ahead a match may begin behind its end. */
+    *out = (struct span){ends[0] < ends[1] ? ends[0] : ends[1], ends[1]};
     return PATTERN_FOUND;
 }

@@ -8,7 +8,7 @@
 #define LEAD_MAX   60
 #define PHRASE_MAX 200 /* with an address in it */
 /* Refusals that are asked about: more stand only in a text that was made to be costly. */
-#define PLACES_MAX 64
+#define QUOTES_MAX 64
 static const struct slice leads[] = {
     SLICE_INIT("said"),       SLICE_INIT("responded"),   SLICE_INIT("respond"),
     SLICE_INIT("response"),   SLICE_INIT("reply"),       SLICE_INIT("replied"),
@@ -159,7 +159,7 @@ struct slice quoted_innermost(struct slice raw)
 {
     const char *from = raw.ptr, *end = slice_end(raw), *best = from, *asked = from;
     const char *p = raw.len ? next_refusal(from, end) : end;
-    for (unsigned places = 0; p < end && places < PLACES_MAX; places++, p = next_refusal(p, end)) {
+    for (unsigned places = 0; p < end && places < QUOTES_MAX; places++, p = next_refusal(p, end)) {
         if (!is_quoted(best, p))
             continue;
         /* From a little before what was looked through: a phrase may end behind it. */

@@ -454,6 +454,36 @@ static void test_shipped_rules_are_not_stopped(void **state)
     classifier_free(c);
 }
 
+static void judge_twice_said(struct classifier *c, struct refusal refusal, enum phase phase)
+{
+    struct strbuf twice = STRBUF_INIT;
+    strbuf_addf(&twice, "%.*s %.*s", SLICE_ARG(refusal.text), SLICE_ARG(refusal.text));
+    refusal.text = strbuf_slice(&twice);
+    refusal.phase = phase;
+    classifier_judge_anew(c, &refusal, NULL);
+    if (classifier_stopped(c))
+        fail_msg("\"%.*s\": a search was stopped", SLICE_ARG(refusal.text));
+    strbuf_release(&twice);
+}
+
+/* What a server says, and says again, is searched for to its end, whenever it says so. */
+static void test_replies_said_twice_are_not_stopped(void **state)
+{
+    static const char *const tables[] = {"replies.tsv", "extra.tsv", "holdout.tsv"};
+    (void)state;
+    struct classifier *c = classifier_new(SEED);
+    for (size_t t = 0; t < LEN(tables); t++) {
+        struct reply_table table;
+        assert_true(replies_open(&table, tables[t], REPLY_COLUMNS));
+        for (size_t i = 0; i < table.count; i++) {
+            for (enum phase phase = PHASE_NONE; phase < PHASE_COUNT; phase++)
+                judge_twice_said(c, replies_refusal(&table.lines[i]), phase);
+        }
+        replies_close(&table);
+    }
+    classifier_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -470,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_limit_of_files),
         cmocka_unit_test(test_costly_patterns_are_stopped),
         cmocka_unit_test(test_shipped_rules_are_not_stopped),
+        cmocka_unit_test(test_replies_said_twice_are_not_stopped),
         cmocka_unit_test(test_replies_are_searched_to_the_end),
         cmocka_unit_test(test_hostile_replies_are_not_searched_to_the_end),
     };

@@ -122,10 +122,8 @@ static void expect_sources(const struct config *config)
 static void expect_queues(const struct config *config)
 {
     static const struct config_queue want[] = {
-        {"postfix", (char *)"/q/a", 30, 30},
-        {"exim", (char *)"/x y", 1, 3600},
-        {"postfix", (char *)"/q/b", 86400, 30},
-        {"sendmail", (char *)"/q/c", 30, 30},
+        {"postfix", (char *)"/q/a", 30, 30},    {"exim", (char *)"/x y", 1, 3600},
+        {"postfix", (char *)"/q/b", 86400, 30}, {"sendmail", (char *)"/q/c", 30, 30},
         {"opensmtpd", (char *)"/q/d", 30, 1},
     };
     expect_number("queues", (long)config->queue_count, LEN(want));
@@ -631,8 +629,7 @@ static void mtas_have_readers(void **state)
 {
     (void)state;
     unsigned readers = 0;
-#define OPTION(parent, name, type, where, value, min, max, words, help)                            \
-    {parent, name, #type},
+#define OPTION(parent, name, type, where, value, min, max, words, help) {parent, name, #type},
     static const struct {
         const char *parent, *name, *type;
     } rows[] = {

@@ -110,6 +110,14 @@ static const struct {
     {"a class with a bracket first", "[]mailbox]a", "-"},
     {"a negated class with a bracket first", "[^]mailbox]a", "-"},
     {"a class with an escaped bracket", "[\\]mailbox]a", "-"},
+    {"a class with an end in quotes", "[\\Q]mailbox[\\E]]full", ""},
+    {"a class with an end of quotes", "[\\E]mailbox]full", ""},
+    {"a class with a control byte", "[\\c]]mailbox", ""},
+    {"a class that ends with a backslash", "mailbox[a\\", ""},
+    {"a quantifier without a minimum", "mailbox{,3}", ""},
+    {"a quantifier with a blank", "mailbox{ 3}", ""},
+    {"a quantifier with blanks", "mailbox{1, 3 }", ""},
+    {"a quantifier with a tab", "mailbox{1,\t3}", ""},
     {"a class with a named one", "[[:alpha:]mailbox]a", ""},
     {"a bar in a class", "[a|b]mailbox", "mailbox"},
     {"a group's end in a class", "([)]mailbox)", "mailbox"},
@@ -376,6 +384,20 @@ static void check_pattern(struct checker *c, struct slice source, const struct s
     pattern_free(pattern);
 }
 
+/* With \K in what it looks ahead for, PCRE2 tells of a match that begins behind its end. */
+static void test_a_beginning_behind_the_end(void **state)
+{
+    (void)state;
+    struct pattern_limits *limits = pattern_limits_new();
+    struct pattern *pattern = compile(SLICE("(?=(?1))(?(DEFINE)(abc\\K))a"));
+    struct span span = {9, 0};
+    assert_int_equal(pattern_search(pattern, limits, SLICE("xabc"), 0, 4, &span), PATTERN_FOUND);
+    assert_int_equal(span.from, 2);
+    assert_int_equal(span.to, 2);
+    pattern_free(pattern);
+    pattern_limits_free(limits);
+}
+
 static const struct {
     const char *pattern;
     const char *text; /* lower case; the pattern matches it */
@@ -431,6 +453,12 @@ static const struct {
     {"(?:mail){2}|quota", "mailmail"},
     {"abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz0123456789"},
     {"[\\Qmailbox]\\E]full|quota", "quota"},
+    {"[\\E]full]", "f"},
+    {"[^\\E]full]", "x"},
+    {"[\\Q]full[\\E]]", "f]"},
+    {"[\\c]full]", "f"},
+    {"[\\c]]full", "\x1d"
+                   "full"},
 };
 
 static void test_pairs(void **state)
@@ -649,10 +677,15 @@ static void test_shipped_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),          cmocka_unit_test(test_clauses),
-        cmocka_unit_test(test_distances),     cmocka_unit_test(test_number_of_needles),
-        cmocka_unit_test(test_prefixes),      cmocka_unit_test(test_pairs),
-        cmocka_unit_test(test_odd_pairs),     cmocka_unit_test(test_patterns_by_chance),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_clauses),
+        cmocka_unit_test(test_distances),
+        cmocka_unit_test(test_number_of_needles),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_a_beginning_behind_the_end),
+        cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_odd_pairs),
+        cmocka_unit_test(test_patterns_by_chance),
         cmocka_unit_test(test_shipped_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
