@@ -159,6 +159,23 @@ static void test_as_many_as_there_may_be(void **state)
     sieve_free(sieve);
 }
 
+/* More alternatives have the same needles than the index has room to wake. */
+static void test_as_many_with_the_same_needles(void **state)
+{
+    (void)state;
+    uint64_t candidates[SIEVE_WORDS];
+    struct sieve *sieve = sieve_new();
+    for (unsigned i = 0; i < SIEVE_MAX; i++)
+        add(sieve, "(?:one|two|six|ten|all)");
+    sieve_look(sieve, SLICE("ten"), candidates);
+    for (unsigned i = 0; i < SIEVE_MAX; i++)
+        assert_true(passes(sieve, i, candidates));
+    sieve_look(sieve, SLICE("five"), candidates);
+    for (unsigned i = 0; i < SIEVE_MAX; i++)
+        assert_false(passes(sieve, i, candidates));
+    sieve_free(sieve);
+}
+
 /* As many needles at each place as there can be. */
 static void test_the_longest_text(void **state)
 {
@@ -210,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_starts),
         cmocka_unit_test(test_each_look_begins_anew),
         cmocka_unit_test(test_as_many_as_there_may_be),
+        cmocka_unit_test(test_as_many_with_the_same_needles),
         cmocka_unit_test(test_the_longest_text),
         cmocka_unit_test(test_prefixes),
     };
