@@ -249,6 +249,7 @@ def measure(spool, binary, preload, count):
     print(f"{spool.name}: {count} messages: a look takes {ratio:.2f} times what {spool.beside} takes; "
           f"no stall of its own of more than {longest:.1f} ms (the bound is {STALL_MS}); scrapes of an agent without "
           f"a queue while {spool.beside} runs: median and slowest {spread(others)}", flush=True)  # fmt: skip
+    return longest <= STALL_MS
 
 
 def build_preload(directory):
@@ -264,6 +265,7 @@ def main():
     binary = os.path.abspath(sys.argv[1])
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 100000
     wanted = sys.argv[3:] or [kind.name for kind in SPOOLS]
+    good = True
     with tempfile.TemporaryDirectory(prefix="mailvane-bench-") as directory:
         preload = build_preload(directory)
         for kind in SPOOLS:
@@ -271,9 +273,10 @@ def main():
                 continue
             spool = kind(binary, count)
             try:
-                measure(spool, binary, preload, count)
+                good &= measure(spool, binary, preload, count)
             finally:
                 spool.release()
+    sys.exit(None if good else f"a stall of more than {STALL_MS} ms")
 
 
 if __name__ == "__main__":
