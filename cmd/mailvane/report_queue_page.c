@@ -71,8 +71,9 @@ static void put_queue(const struct queue_report *r, const struct term *term, uns
     fprintf(term->out, "%llu message%s", (unsigned long long)table.queue.messages,
             table.queue.messages == 1 ? "" : "s");
     if (!r->look->counts_only)
-        fprintf(term->out, ", %llu bytes, the oldest has waited %lld minutes",
-                (unsigned long long)table.queue.bytes, (long long)table.queue.oldest / 60);
+        fprintf(term->out, ", %llu byte%s, the oldest has waited %lld minutes",
+                (unsigned long long)table.queue.bytes, table.queue.bytes == 1 ? "" : "s",
+                (long long)table.queue.oldest / 60);
     putc('\n', term->out);
     if (table.queue.left_out)
         fprintf(term->out, "%llu recipients left out, whose messages postsuper -e made expire\n",
@@ -98,6 +99,15 @@ static void put_causes(const struct queue_report *r, const struct term *term)
     }
 }
 
+/* How much of the queue the rest of the page does not tell of. */
+static void put_unreadable(const struct queue_report *r, const struct term *term)
+{
+    const struct look *look = r->look;
+    if (look->unreadable > 1)
+        fprintf(term->out, "%s: %llu messages are missing here. The first of them:\n",
+                r->setup->name, (unsigned long long)look->unreadable);
+}
+
 void report_queue_page(const struct queue_report *r, const struct term *term)
 {
     const struct look *look = r->look;
@@ -107,6 +117,7 @@ void report_queue_page(const struct queue_report *r, const struct term *term)
         put_queue(r, term, i);
     if (look->counts_only || look->unreadable) {
         putc('\n', term->out);
+        put_unreadable(r, term);
         term_wrap(term, 0, 0, slice_str(look->note.text));
     }
     put_causes(r, term);

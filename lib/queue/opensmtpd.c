@@ -15,6 +15,7 @@
 #include "reader.h"
 #include "spool.h"
 
+#define VERSION_MAX     3 /* of envelopes, as of OpenSMTPD 7.8 */
 #define MESSAGE_DIGITS  8
 #define ENVELOPE_DIGITS 16
 /* smtpd itself takes an envelope for damaged that is larger than about 5 KiB. */
@@ -93,6 +94,7 @@ static bool is_name(struct slice name)
 /* Lines "name: value". NULL, or why it is none. */
 static const char *parse(struct slice bytes, struct envelope *e)
 {
+    uint64_t version;
     *e = (struct envelope){.version = SLICE_NONE};
     if (slice_starts(bytes, SLICE("\x1f\x8b")))
         return "it is compressed (queue compression), which mailvane does not read";
@@ -108,6 +110,8 @@ static const char *parse(struct slice bytes, struct envelope *e)
     }
     if (!e->version.len || !e->type.len || !e->created.len || !e->dest.len)
         return "it lacks version, type, ctime or dest";
+    if (!spool_is_number(e->version, &version) || version > VERSION_MAX)
+        return "its version is not known";
     return NULL;
 }
 

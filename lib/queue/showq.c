@@ -217,6 +217,7 @@ static bool take_string(struct showq *showq, struct slice *bytes, struct slice *
     bool whole = len < bytes->len;
     *string = slice_head(*bytes, len);
     *bytes = slice_skip(*bytes, len + 1);
+    showq->unended = whole ? 0 : showq->unended + len;
     if (showq->len || !whole) {
         keep(showq, *string);
         *string = slice_of(showq->text, showq->len);
@@ -236,5 +237,7 @@ enum showq_token showq_next(struct showq *showq, struct slice *bytes)
         return bytes->len ? complain(showq, "bytes behind the end") : SHOWQ_HUNGRY;
     while (token == SHOWQ_HUNGRY && take_string(showq, bytes, &string))
         token = showq->attribute ? take_value(showq, string) : take_name(showq, string);
+    if (showq->unended > SHOWQ_STRING_MAX)
+        return complain(showq, "an attribute without an end");
     return token;
 }

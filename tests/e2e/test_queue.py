@@ -857,6 +857,8 @@ def exim_files_that_are_none(queue):
     same(samples.sum("mailvane_queue_unreadable_messages", mta="exim"), 3, "unreadable")
     same(depths(samples), {("queued",): len(exim_listing())}, "messages")
     agent.wait_said("a message cannot be read: 1xUy3[xyz]-00004n-2x-H: it is no header file")
+    _, page, _ = report(queue, f"{{ exim: {spool} }}")
+    same("exim: 3 messages are missing here." in page, True, f"how many are missing in {page}")
     os.unlink(queue.place.path(bad[0]))
     os.unlink(queue.place.path(bad[1]))
     until(lambda: agent.scrape().sum("mailvane_queue_unreadable_messages") == 1, "one of three")

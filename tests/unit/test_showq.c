@@ -165,6 +165,33 @@ static void test_a_long_value_is_cut(void **state)
     strbuf_release(&got);
 }
 
+/* A value may be long, but it ends. */
+static void test_a_value_without_an_end(void **state)
+{
+    static char piece[4096];
+    struct showq showq;
+    (void)state;
+    memset(piece, 'x', sizeof(piece));
+    for (unsigned whole = 0; whole < 2; whole++) {
+        struct slice head = SLICE(HEAD "recipient\0a@b\0reason\0"), end = SLICE("\0\0\0");
+        size_t sent = 0;
+        enum showq_token token;
+        showq_init(&showq);
+        while ((token = showq_next(&showq, &head)) != SHOWQ_HUNGRY)
+            assert_int_equal(token, SHOWQ_MESSAGE);
+        while (token == SHOWQ_HUNGRY && sent < (whole ? SHOWQ_STRING_MAX : 2 * SHOWQ_STRING_MAX)) {
+            struct slice bytes = slice_of(piece, sizeof(piece));
+            token = showq_next(&showq, &bytes);
+            sent += sizeof(piece);
+        }
+        assert_int_equal(token == SHOWQ_BAD, !whole);
+        if (!whole)
+            assert_string_equal(showq.complaint, "an attribute without an end");
+        assert_int_equal(sent, SHOWQ_STRING_MAX + (whole ? 0 : sizeof(piece)));
+        assert_int_equal(showq_next(&showq, &end), whole ? SHOWQ_RECIPIENT : SHOWQ_BAD);
+    }
+}
+
 /* Bounds of qshape -t 5 -b 10, in minutes. */
 static void test_bands(void **state)
 {
@@ -187,6 +214,7 @@ int main(void)
         cmocka_unit_test(test_made_to_expire),
         cmocka_unit_test(test_small_lists),
         cmocka_unit_test(test_a_long_value_is_cut),
+        cmocka_unit_test(test_a_value_without_an_end),
         cmocka_unit_test(test_bands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,8 @@
 #define SHOWQ_NAME_MAX  64
 #define SHOWQ_VALUE_MAX (QUEUE_ADDRESS_MAX + 1) /* so that an address that was cut is too long */
 #define SHOWQ_QUEUE_MAX 32
+/* Who sends as much without an end sends no list: showq's longest value is a reply of a server. */
+#define SHOWQ_STRING_MAX (1u << 20)
 
 enum showq_token {
     SHOWQ_HUNGRY,
@@ -39,8 +41,9 @@ struct showq {
     bool told;                               /* its message was handed out */
     bool waiting;                            /* a recipient was not */
     bool ended;
-    unsigned seen; /* attributes of this message, as bits */
-    size_t len;    /* of what is in text: the beginning of a string */
+    unsigned seen;  /* attributes of this message, as bits */
+    size_t unended; /* bytes of a string whose end has not come */
+    size_t len;     /* of what is in text: its beginning */
     char text[SHOWQ_VALUE_MAX];
     char queue[SHOWQ_QUEUE_MAX];
     size_t address_len, reason_len;
