@@ -268,17 +268,32 @@ static bool take_3339_stamp(struct envelope_parser *parser, struct slice *s, int
     return true;
 }
 
+/* "03:27:15 2026 host": what follows may be a year, which the line before need not have had. */
+static bool may_have_year(struct slice behind_clock)
+{
+    return behind_clock.len > 1 && (behind_clock.ptr[1] == '1' || behind_clock.ptr[1] == '2');
+}
+
+/* A date that is the one of the line before. */
+static bool take_known_3164(const struct envelope_parser *parser, struct slice *s, int64_t *time)
+{
+    struct slice rest = *s, known = slice_of(parser->date, parser->date_len);
+    if (!known.len || !slice_take(&rest, known))
+        return false;
+    skip_fraction(&rest);
+    if (may_have_year(rest))
+        return false;
+    *time = parser->date_time;
+    *s = rest;
+    return true;
+}
+
 static bool take_3164_stamp(struct envelope_parser *parser, struct slice *s, int64_t *time)
 {
     struct slice rest = *s;
-    struct slice known = slice_of(parser->date, parser->date_len);
-    if (known.len && slice_take(&rest, known)) {
-        *time = parser->date_time;
-        skip_fraction(&rest);
-        *s = rest;
-        return true;
-    }
     struct fields f = {0};
+    if (take_known_3164(parser, s, time))
+        return true;
     if (!take_rfc3164(&rest, &f))
         return false;
     const char *end = rest.ptr;
@@ -308,7 +323,8 @@ static bool take_same_stamp(const struct envelope_parser *parser, struct slice *
 {
     size_t len = parser->date_len;
     if (len != sizeof("Nov 22 03:27:15") - 1 || s->len <= len || s->ptr[len] != ' ' ||
-        memcmp(s->ptr, parser->date, sizeof("Nov 22 03:27:15") - 1) != 0)
+        memcmp(s->ptr, parser->date, sizeof("Nov 22 03:27:15") - 1) != 0 ||
+        may_have_year(slice_skip(*s, len)))
         return false;
     *time = parser->date_time;
     *s = slice_skip(*s, len);

@@ -40,8 +40,6 @@ static void check_line(struct envelope_parser *warm, struct slice line)
     struct slice rest = line, warm_rest = line;
     int64_t time = INT64_MIN, warm_time = INT64_MIN;
     envelope_parser_init(&fresh, REFERENCE);
-    if (has_year_behind_clock(line))
-        envelope_parser_init(warm, REFERENCE);
     bool found = stamp_take(&fresh, &rest, &time);
     bug_if(stamp_take(warm, &warm_rest, &warm_time) != found);
     bug_if(!is_within(rest, line) || time != warm_time || rest.len != warm_rest.len);

@@ -251,6 +251,31 @@ static void test_memory_of_the_year(void **state)
     }
 }
 
+/* A year behind the clock is read, whatever the line before had there. */
+static void test_memory_of_a_year_behind(void **state)
+{
+    static const struct {
+        const char *stamp;
+        int64_t want;
+    } lines[] = {
+        {"Nov 22 03:27:15", 1795318035},   {"Nov 22 03:27:15 2025", 1763782035},
+        {"Nov 22 03:27:15.5", 1795318035}, {"Nov 22 03:27:15.515 2025", 1763782035},
+        {"Nov 22 03:27:15,5", 1795318035}, {"Nov 22 03:27:15 2024", 1732246035},
+    };
+    struct envelope got;
+    struct envelope_parser parser;
+    char line[128];
+    (void)state;
+    set_zone("UTC");
+    envelope_parser_init(&parser, 1798794000 /* 2027-01-01T09Z */);
+    for (size_t i = 0; i < LEN(lines); i++) {
+        snprintf(line, sizeof(line), "%s mx1 postfix/smtp[1]: x", lines[i].stamp);
+        envelope_parse(&parser, slice_str(line), &got);
+        expect_int(lines[i].stamp, "time", got.time, lines[i].want);
+        expect_slice(lines[i].stamp, "program", got.program, SLICE("postfix/smtp"));
+    }
+}
+
 /* The agent's reference moves on with the clock. */
 static void test_refer(void **state)
 {
@@ -308,6 +333,7 @@ int main(void)
         cmocka_unit_test(test_no_dates),
         cmocka_unit_test(test_years_and_zones),
         cmocka_unit_test(test_memory_of_the_year),
+        cmocka_unit_test(test_memory_of_a_year_behind),
         cmocka_unit_test(test_refer),
         cmocka_unit_test(test_summer_time),
         cmocka_unit_test(test_memory_of_the_hour),
