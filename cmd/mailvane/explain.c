@@ -5,6 +5,7 @@
 
 #include "hide.h"
 #include "js.h"
+#include "mailvane/base/bug.h"
 #include "mailvane/base/domain.h"
 #include "mailvane/base/hash.h"
 #include "mailvane/base/strbuf.h"
@@ -220,15 +221,31 @@ static void explain_line(struct explainer *e, struct slice line, unsigned number
     explain(e, &refusal);
 }
 
+/* Bytes of a line of stdin; the rest of a longer one is passed over: no log has such a reply. */
+#define LINE_BYTES (64u << 10)
+
+/* False behind the last line. */
+static bool read_line(FILE *in, char *buf, struct slice *line)
+{
+    size_t len = 0;
+    bool any = false;
+    int c;
+    while ((c = getc_unlocked(in)) != EOF && c != '\n') {
+        any = true;
+        if (len < LINE_BYTES)
+            buf[len++] = (char)c;
+    }
+    *line = slice_of(buf, len);
+    return any || c == '\n';
+}
+
 static int explain_stdin(struct explainer *e, const struct refusal *usual)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
+    char *line = must_calloc(1, LINE_BYTES);
+    struct slice s;
     e->many = true;
-    for (unsigned number = 1; (len = getline(&line, &cap, stdin)) >= 0; number++) {
-        struct slice s = slice_of(line, (size_t)len);
-        while (s.len && (s.ptr[s.len - 1] == '\n' || s.ptr[s.len - 1] == '\r'))
+    for (unsigned number = 1; read_line(stdin, line, &s); number++) {
+        while (s.len && s.ptr[s.len - 1] == '\r')
             s.len--;
         /* (A program that reads the answers gets one for each line.) */
         if (s.len || e->json)
