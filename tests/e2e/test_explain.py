@@ -9,6 +9,9 @@ import collections
 import json
 import os
 import re
+import resource
+import subprocess
+import tempfile
 
 import tap
 from tap import LABORATORY, ROOT, same, test
@@ -320,6 +323,23 @@ def long_replies(tool):
     """A reply of megabytes is read and explained like any other."""
     answer, = tool.json("-", stdin=b"550 5.1.1 no such user here " + b"x" * (2 << 20) + b"\n")
     same(answer["cause"], "user-unknown", "a line of two megabytes")
+
+
+@test
+def a_line_without_an_end(tool):
+    """Is cut, however long it is, and what follows is explained all the same."""
+    with tempfile.TemporaryFile() as file:
+        file.write(b"550 5.1.1 user unknown\n")
+        file.seek(256 << 20)  # bytes that are 0, and take no room
+        file.write(b"\n550 5.2.2 mailbox full\n")
+        file.seek(0)
+        done = subprocess.run([tool.binary, "explain", "--json", "-"], stdin=file,
+                              stdout=subprocess.PIPE, check=False)  # fmt: skip
+    causes = [json.loads(line)["cause"] for line in done.stdout.splitlines()]
+    want = ["user-unknown", "unknown", "mailbox-full"]
+    same((done.returncode, causes), (NOT_SO, want), "status and causes")
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    same(peak < 200, True, f"peak memory of {peak} MiB")
 
 
 # --- rules of one's own ----------------------------------------------------------------
