@@ -11,6 +11,7 @@
 #include "mailvane/base/strbuf.h"
 #include "mailvane/classify/classifier.h"
 #include "mailvane/classify/provider.h"
+#include "mailvane/format/reason.h"
 #include "setup.h"
 #include "term.h"
 
@@ -189,14 +190,36 @@ static void print_page(const struct explainer *e, const struct refusal *refusal,
     print_evidence(e, refusal, v, reply);
 }
 
-static void explain(struct explainer *e, const struct refusal *refusal)
+/*
+ * What Postfix logs around a reply says who was asked, and when: "host NAME[ADDR] said: REPLY
+ * (in reply to RCPT TO command)". What the user says of that wins.
+ */
+static struct refusal as_logged(const struct explainer *e, const struct refusal *asked)
+{
+    struct refusal refusal = *asked;
+    struct delivery logged;
+    postfix_reason(asked->text, &logged);
+    if (!logged.tried_host.len)
+        return refusal;
+    refusal.text = logged.reply;
+    refusal.code = asked->code ? asked->code : logged.code;
+    refusal.phase = asked->phase ? asked->phase : logged.phase;
+    struct slice provider = provider_of_host(e->providers, logged.tried_host);
+    if (!asked->provider.len && !slice_eq(provider, SLICE("other")))
+        refusal.provider = provider;
+    return refusal;
+}
+
+static void explain(struct explainer *e, const struct refusal *asked)
 {
     struct reply reply;
-    struct verdict v = classifier_judge_anew(e->classifier, refusal, &reply);
+    struct refusal refusal = as_logged(e, asked);
+    struct verdict v = classifier_judge_anew(e->classifier, &refusal, &reply);
+    refusal.text = asked->text;
     if (e->json)
-        print_json(e, refusal, &v, &reply);
+        print_json(e, &refusal, &v, &reply);
     else
-        print_page(e, refusal, &v, &reply);
+        print_page(e, &refusal, &v, &reply);
     e->explained++;
     e->unknown += v.cause == CAUSE_UNKNOWN;
 }

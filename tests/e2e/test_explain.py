@@ -342,6 +342,28 @@ def a_line_without_an_end(tool):
     same(peak < 200, True, f"peak memory of {peak} MiB")
 
 
+def logged_texts():
+    """What the laboratory's log says in brackets of deliveries that failed, and its dsn, by line."""
+    path = os.path.join(LABORATORY, "main", "maillog.log")
+    with open(path, encoding="latin-1") as log:
+        found = [re.search(r" dsn=([45][.0-9]+), status=\w+ \((.*?)\)?$", line) for line in log]
+    return path, [match.groups() for match in found if match]
+
+
+@test
+def as_the_log_quotes_it(tool):
+    """Host and stage stand in the text: explain's verdict is that of the log."""
+    path, texts = logged_texts()
+    events = [json.loads(line) for line in tool.run("events", path).stdout.splitlines()]
+    want = [e["cause"] for e in events if e.get("status") in ("deferred", "bounced", "undeliverable")]
+    got = tool.json("-", stdin="\n".join(text for _, text in texts).encode("latin-1"), status=NOT_SO)
+    same((len(want), len(got)), (len(texts), len(texts)), "failures in events, and explained")
+    # The log's dsn, which Postfix may have put in the server's place, is not in the text.
+    wrong = [(a, b["cause"], text) for a, b, (dsn, text) in zip(want, got, texts)
+             if a != b["cause"] and b["dsn"] == dsn]  # fmt: skip
+    same(wrong, [], "other verdicts than the log's")
+
+
 # --- rules of one's own ----------------------------------------------------------------
 
 
