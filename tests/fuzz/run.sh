@@ -23,5 +23,9 @@ if "$1" -max_total_time="$seconds" -max_len=8192 -timeout=20 -print_final_stats=
 else
     echo "FAIL $name"
     tail -40 "build/fuzz/$name.log"
+    # The machine that found it may be gone tomorrow.
+    for input in "build/fuzz/$name"-*; do
+        [ ! -f "$input" ] || [ -x "$input" ] || { echo "$input:" && base64 "$input"; }
+    done
     exit 1
 fi
