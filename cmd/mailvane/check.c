@@ -133,18 +133,20 @@ static void miss_queue(struct findings *f, const struct setup_queue *queue, cons
 }
 
 /* A file that cannot be read may be the only one: so many in a row are no accident. */
-#define TRIES 100
+#define UNREADABLE_MAX 100
 
 /*
  * Why a look would tell less than there is; NULL where it begins well. Files may be out of reach
- * whose names can be read, so the first is read; what the queue holds is the agent's to say.
+ * whose names can be read, so they are read until one tells of a message; what the queue holds is
+ * the agent's to say.
  */
 static const char *find_obstacle(struct look *look, struct error *err)
 {
     enum look_step step = LOOK_NOTHING;
     if (look_begin(look, err) < 0)
         return err->text;
-    while (queue_reader_reads(look->reader) && step == LOOK_NOTHING && look->unreadable < TRIES)
+    while (queue_reader_reads(look->reader) && step == LOOK_NOTHING &&
+           look->unreadable < UNREADABLE_MAX)
         step = look_next(look, err);
     look_end(look);
     if (step == LOOK_FAILED)

@@ -244,8 +244,8 @@ static void explain_line(struct explainer *e, struct slice line, unsigned number
     explain(e, &refusal);
 }
 
-/* Bytes of a line of stdin; the rest of a longer one is passed over: no log has such a reply. */
-#define LINE_BYTES (64u << 10)
+/* The rest of a longer line of stdin is passed over: no log has such a reply. */
+#define REPLY_LINE_MAX (64u << 10)
 
 /* False behind the last line. */
 static bool read_line(FILE *in, char *buf, struct slice *line)
@@ -255,7 +255,7 @@ static bool read_line(FILE *in, char *buf, struct slice *line)
     int c;
     while ((c = getc_unlocked(in)) != EOF && c != '\n') {
         any = true;
-        if (len < LINE_BYTES)
+        if (len < REPLY_LINE_MAX)
             buf[len++] = (char)c;
     }
     *line = slice_of(buf, len);
@@ -264,7 +264,7 @@ static bool read_line(FILE *in, char *buf, struct slice *line)
 
 static int explain_stdin(struct explainer *e, const struct refusal *usual)
 {
-    char *line = must_calloc(1, LINE_BYTES);
+    char *line = must_calloc(1, REPLY_LINE_MAX);
     struct slice s;
     e->many = true;
     for (unsigned number = 1; read_line(stdin, line, &s); number++) {

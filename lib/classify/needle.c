@@ -126,16 +126,17 @@ static uint16_t take_number(const char **p, const char *end)
 static bool take_braces(struct reader *r, struct distance *times)
 {
     const char *p = r->p + 1, *digits = p;
-    times->least = times->most = take_number(&p, r->end);
+    uint16_t least = take_number(&p, r->end), most = least;
     bool some = p > digits;
     if (some && p < r->end && *p == ',') {
         bool more = ++p < r->end && byte_is_digit(*p);
-        times->most = more ? take_number(&p, r->end) : DISTANCE_ANY;
+        most = more ? take_number(&p, r->end) : DISTANCE_ANY;
     }
     /* "{,3}" and "{ 3 }" are quantifiers to some versions. */
     r->lost = r->lost || (p < r->end && (*p == ',' || *p == ' ' || *p == '\t'));
     if (!some || p == r->end || *p != '}')
         return false;
+    *times = (struct distance){least, most};
     r->p = p + 1;
     return true;
 }
@@ -146,10 +147,8 @@ static bool take_quantifier(struct reader *r, struct distance *times)
     char c = peek(r, 0);
     *times = one_byte;
     if (c == '{') {
-        if (!take_braces(r, times)) {
-            *times = one_byte;
+        if (!take_braces(r, times))
             return false;
-        }
     } else if (c == '?' || c == '*' || c == '+') {
         times->least = c == '+';
         times->most = c == '?' ? 1 : DISTANCE_ANY;

@@ -8,8 +8,8 @@
 #include <pcre2.h>
 
 /*
- * Steps of one search from one place of the text. Rules that are shipped need some hundred on the
- * longest text; one that backtracks without end is stopped after less than a millisecond.
+ * Steps of one search from one place of the text, so that one that backtracks without end is
+ * stopped there. Rules that are shipped need some hundred on the longest text.
  */
 #define STEPS_MAX 5000
 #define DEPTH_MAX 1000

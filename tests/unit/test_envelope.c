@@ -224,13 +224,31 @@ static void test_years_and_zones(void **state)
                    time_of(years[i].zone, years[i].reference, years[i].stamp), years[i].want);
 }
 
+struct stamped {
+    const char *name, *stamp;
+    int64_t want;
+};
+
+/* Lines of one log, one after another: what is remembered of one must not change the next. */
+static void expect_times(const struct stamped *lines, size_t count)
+{
+    struct envelope got;
+    struct envelope_parser parser;
+    char line[128];
+    set_zone("UTC");
+    envelope_parser_init(&parser, 1798794000 /* 2027-01-01T09Z */);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(line, sizeof(line), "%s mx1 postfix/smtp[1]: x", lines[i].stamp);
+        envelope_parse(&parser, slice_str(line), &got);
+        expect_int(lines[i].name, "time", got.time, lines[i].want);
+        expect_slice(lines[i].name, "program", got.program, SLICE("postfix/smtp"));
+    }
+}
+
 /* A year of log, then what comes after the turn: memory must not carry the year on. */
 static void test_memory_of_the_year(void **state)
 {
-    static const struct {
-        const char *name, *stamp;
-        int64_t want;
-    } lines[] = {
+    static const struct stamped lines[] = {
         {"December before", "Dec 31 23:59:59", 1798761599},
         {"January", "Jan  1 00:00:00", 1798761600},
         {"within the day allowed", "Jan  2 09:00:00", 1798880400},
@@ -238,42 +256,23 @@ static void test_memory_of_the_year(void **state)
         {"and back", "Jan  1 00:00:01", 1798761601},
         {"December again", "Dec 31 23:59:58", 1798761598},
     };
-    struct envelope got;
-    struct envelope_parser parser;
-    char line[128];
     (void)state;
-    set_zone("UTC");
-    envelope_parser_init(&parser, 1798794000 /* 2027-01-01T09Z */);
-    for (size_t i = 0; i < LEN(lines); i++) {
-        snprintf(line, sizeof(line), "%s mx1 postfix/smtp[1]: x", lines[i].stamp);
-        envelope_parse(&parser, slice_str(line), &got);
-        expect_int(lines[i].name, "time", got.time, lines[i].want);
-    }
+    expect_times(lines, LEN(lines));
 }
 
 /* A year behind the clock is read, whatever the line before had there. */
 static void test_memory_of_a_year_behind(void **state)
 {
-    static const struct {
-        const char *stamp;
-        int64_t want;
-    } lines[] = {
-        {"Nov 22 03:27:15", 1795318035},   {"Nov 22 03:27:15 2025", 1763782035},
-        {"Nov 22 03:27:15.5", 1795318035}, {"Nov 22 03:27:15.515 2025", 1763782035},
-        {"Nov 22 03:27:15,5", 1795318035}, {"Nov 22 03:27:15 2024", 1732246035},
+    static const struct stamped lines[] = {
+        {"no year", "Nov 22 03:27:15", 1795318035},
+        {"a year", "Nov 22 03:27:15 2025", 1763782035},
+        {"a fraction", "Nov 22 03:27:15.5", 1795318035},
+        {"a fraction and a year", "Nov 22 03:27:15.515 2025", 1763782035},
+        {"a fraction behind a comma", "Nov 22 03:27:15,5", 1795318035},
+        {"another year", "Nov 22 03:27:15 2024", 1732246035},
     };
-    struct envelope got;
-    struct envelope_parser parser;
-    char line[128];
     (void)state;
-    set_zone("UTC");
-    envelope_parser_init(&parser, 1798794000 /* 2027-01-01T09Z */);
-    for (size_t i = 0; i < LEN(lines); i++) {
-        snprintf(line, sizeof(line), "%s mx1 postfix/smtp[1]: x", lines[i].stamp);
-        envelope_parse(&parser, slice_str(line), &got);
-        expect_int(lines[i].stamp, "time", got.time, lines[i].want);
-        expect_slice(lines[i].stamp, "program", got.program, SLICE("postfix/smtp"));
-    }
+    expect_times(lines, LEN(lines));
 }
 
 /* The agent's reference moves on with the clock. */
