@@ -52,12 +52,24 @@ void pattern_limits_free(struct pattern_limits *limits)
     free(limits);
 }
 
+/*
+ * PCRE2 looks for what a match must begin with and hold before it tries one. In 10.42 it may be
+ * wrong about that behind a look-ahead or in an atomic group, and misses matches: "(?=a)x?a"
+ * is not found in "xa", since another "a" is asked for. Such a pattern is tried at each place.
+ */
+static uint32_t start_options(struct slice source)
+{
+    bool misled = slice_find_text(source, SLICE("(?=")) < source.len ||
+                  slice_find_text(source, SLICE("(?>")) < source.len;
+    return misled ? PCRE2_NO_START_OPTIMIZE : 0;
+}
+
 struct pattern *pattern_new(struct slice source, char what[128], size_t *at)
 {
     int error;
     PCRE2_SIZE offset;
     uint32_t options = PCRE2_CASELESS | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
-                       PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT;
+                       PCRE2_NEVER_BACKSLASH_C | PCRE2_USE_OFFSET_LIMIT | start_options(source);
     pcre2_code *code =
         pcre2_compile((PCRE2_SPTR)source.ptr, source.len, options, &error, &offset, NULL);
     if (!code) {
