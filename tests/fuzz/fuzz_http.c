@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -139,6 +140,21 @@ static struct slice without_pauses(struct slice text)
     return slice_of(bytes, len);
 }
 
+/* The fuzzer's alarm may interrupt a connect(2), which goes on all the same. */
+static bool connect_to_server(int fd)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int why = 0;
+    socklen_t len = sizeof(why);
+    if (connect(fd, (struct sockaddr *)&server, sizeof(server)) == 0)
+        return true;
+    if (errno != EINTR)
+        return false;
+    while (poll(&ready, 1, -1) < 0 && errno == EINTR)
+        continue;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len) == 0 && why == 0;
+}
+
 /*
  * A connection from one loopback address after the other, since each has ports for some ten
  * thousand that have just ended. A reset ends it, and no wait.
@@ -154,7 +170,7 @@ static int connect_client(void)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof(yes));
     bug_if(fd < 0 || bind(fd, (struct sockaddr *)&client, sizeof(client)) != 0);
-    bug_if(connect(fd, (struct sockaddr *)&server, sizeof(server)) != 0);
+    bug_if(!connect_to_server(fd));
     inet_ntop(AF_INET, &client.sin_addr, seen.peer, sizeof(seen.peer));
     return fd;
 }
