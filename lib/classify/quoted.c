@@ -41,12 +41,21 @@ static bool is_word_byte(char c)
     return is_letter(c) || byte_is_digit(c) || c == '_';
 }
 
+static uint32_t letter_bit(char c)
+{
+    c = byte_lower(c);
+    return byte_is_lower(c) ? UINT32_C(1) << (c - 'a') : 0;
+}
+
 /* Does one of the words stand in [from, to), beginning a word, and ending one if `whole`? */
 static bool any_word(const char *from, const char *to, const struct slice *words, size_t count,
                      bool whole)
 {
+    uint32_t firsts = 0;
+    for (size_t i = 0; i < count; i++)
+        firsts |= letter_bit(words[i].ptr[0]);
     for (const char *p = from; p < to; p++) {
-        if (p > from && is_word_byte(p[-1]))
+        if (!(letter_bit(*p) & firsts) || (p > from && is_word_byte(p[-1])))
             continue;
         for (size_t i = 0; i < count; i++) {
             const char *behind = p + words[i].len;
