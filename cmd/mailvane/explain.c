@@ -86,7 +86,7 @@ static void print_json(const struct explainer *e, const struct refusal *refusal,
     js_set_word(object, "action", cause->action);
     js_set_word(object, "avoid", cause->avoid);
     js_set_text(object, "rule", strbuf_slice(&rule));
-    js_set_text(object, "matched", slice_of(reply->text + v->from, (size_t)(v->to - v->from)));
+    js_set_text(object, "matched", classifier_matched(e->classifier, v, reply));
     js_print(object, stdout);
     strbuf_release(&rule);
 }
@@ -157,8 +157,9 @@ static void print_evidence(const struct explainer *e, const struct refusal *refu
     if (v->dsn.klass)
         dsn_format(v->dsn, dsn);
     strbuf_addf(&text, "%s:%u", info.file, info.line);
-    if (v->to > v->from)
-        strbuf_addf(&text, ", by \"%.*s\"", v->to - v->from, reply->text + v->from);
+    struct slice matched = classifier_matched(e->classifier, v, reply);
+    if (matched.len)
+        strbuf_addf(&text, ", by \"%.*s\"", SLICE_ARG(matched));
     else
         strbuf_add_str(&text, ", by its codes alone");
     if (v->code || v->dsn.klass)

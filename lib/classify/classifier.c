@@ -166,8 +166,6 @@ static struct judgement judge(struct classifier *c, const struct rule_facts *fac
     if (hit.number != RULE_NONE) {
         verdict->cause = rules_cause(c->tables[table], hit.number);
         verdict->rule = table << TABLE_SHIFT | hit.number;
-        verdict->from = hit.from;
-        verdict->to = hit.to;
     }
     /* Whatever else a reply says of a list, only these are refusals because of one. */
     if (verdict->cause != CAUSE_REPUTATION_BLOCK && verdict->cause != CAUSE_SPAM_CONTENT)
@@ -310,10 +308,28 @@ struct verdict classifier_judge_slowly(struct classifier *c, const struct refusa
     return judge(c, &facts, true).verdict;
 }
 
-struct rule_info classifier_rule(const struct classifier *c, uint32_t rule)
+static struct rules *table_of(const struct classifier *c, uint32_t rule)
 {
     bug_if(rule >> TABLE_SHIFT >= c->table_count);
-    return rules_info(c->tables[rule >> TABLE_SHIFT], rule & ((1u << TABLE_SHIFT) - 1));
+    return c->tables[rule >> TABLE_SHIFT];
+}
+
+static uint32_t number_of(uint32_t rule)
+{
+    return rule & ((1u << TABLE_SHIFT) - 1);
+}
+
+struct slice classifier_matched(struct classifier *c, const struct verdict *verdict,
+                                const struct reply *reply)
+{
+    if (verdict->rule == RULE_NONE)
+        return SLICE_NONE;
+    return rules_matched(table_of(c, verdict->rule), number_of(verdict->rule), reply, false);
+}
+
+struct rule_info classifier_rule(const struct classifier *c, uint32_t rule)
+{
+    return rules_info(table_of(c, rule), number_of(rule));
 }
 
 uint64_t classifier_stopped(const struct classifier *c)

@@ -8,6 +8,8 @@ struct reader {
     const char *p;
     const char *end;
     bool lost;
+    bool edge;               /* no part of a word stands before what is read next */
+    bool edge_next;          /* nor behind the end of what is read */
     struct alternative *top; /* whose clauses are kept; NULL within a group */
 };
 
@@ -49,6 +51,7 @@ struct needles {
  */
 struct found {
     struct distance length; /* of what the part matches */
+    unsigned count;         /* of its alternatives */
     unsigned shortest;      /* length of the shortest needle; 0: no set */
     struct needles set;
 };
@@ -60,15 +63,24 @@ static char peek(const struct reader *r, size_t ahead)
     return r->p < r->end && (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
 }
 
-/* A run of plain characters grows; `at` is where the character stands. */
-static void run_add(struct needle *run, char c, struct distance at)
+/* As "\w" without Unicode. */
+static bool is_word(char c)
 {
-    if (run->len == 0)
+    return byte_is_alnum(c) || c == '_';
+}
+
+/* A run of plain characters grows; `at` is where the character stands. */
+static void run_add(struct needle *run, char c, struct distance at, bool edge)
+{
+    if (run->len == 0) {
         run->distance = at;
+        run->edges = edge && is_word(c) ? NEEDLE_BEGINS_WORD : 0;
+    }
     /* Of a longer one the last bytes are kept: any part of a needle is one. */
     if (run->len == NEEDLE_MAX) {
         memmove(run->text, run->text + 1, --run->len);
         run->distance = distance_add(run->distance, one_byte);
+        run->edges = 0;
     }
     run->text[run->len++] = byte_lower(c);
 }
@@ -102,11 +114,22 @@ static void add_clause(struct reader *r, const struct needle *needles, unsigned 
     top->needle_count += count;
 }
 
-static void run_end(struct reader *r, struct needle *run, struct found *best)
+/* A letter, digit or blank alone is in every reply, and so is a part of what is not ASCII. */
+static bool is_needle(const struct needle *run)
 {
-    if (run->len >= NEEDLE_MIN)
+    char c = run->text[0];
+    return run->len > 1 || (run->len == 1 && c > ' ' && c < 0x7f && !byte_is_alnum(c));
+}
+
+/* Nothing is added to the run; edge: "\b" behind it. */
+static void run_end(struct reader *r, struct needle *run, struct found *best, bool edge)
+{
+    bool needle = is_needle(run);
+    if (needle && edge && is_word(run->text[run->len - 1]))
+        run->edges |= NEEDLE_ENDS_WORD;
+    if (needle)
         add_clause(r, run, 1);
-    if (run->len >= NEEDLE_MIN && run->len > best->shortest) {
+    if (needle && run->len > best->shortest) {
         best->set.count = 1;
         best->shortest = run->len;
         best->set.list[0] = *run;
@@ -202,16 +225,45 @@ static void read_group(struct reader *r, unsigned depth, struct found *out)
         r->lost = true;
     if (r->lost)
         return;
-    struct alternative *top = r->top;
+    struct reader outer = *r;
     r->top = NULL;
+    r->edge_next = false;
     read_alternatives(r, depth + 1, out);
-    r->top = top;
+    r->top = outer.top;
+    r->edge_next = outer.edge_next;
     if (!counts) {
-        out->shortest = 0;
+        r->edge = outer.edge;
+        out->shortest = out->set.count = 0;
         out->length = none;
     }
     r->lost = r->lost || peek(r, 0) != ')';
     r->p++;
+}
+
+/* What stands at `at` must be there. */
+static void add_inner(struct reader *r, struct distance at, struct found *inner)
+{
+    for (unsigned i = 0; i < inner->set.count; i++)
+        inner->set.list[i].distance = distance_add(inner->set.list[i].distance, at);
+    if (inner->set.count)
+        add_clause(r, inner->set.list, inner->set.count);
+}
+
+/* Notes a group of the top level that can be narrowed: that with most choices, or the last such. */
+static void note_choices(struct reader *r, struct slice group, bool edge, struct distance at,
+                         unsigned count)
+{
+    struct alternative *top = r->top;
+    bool behind_a_gap = at.least < at.most, plain = slice_starts(group, SLICE("(?:"));
+    if (!top || top->choice_number || !plain || !behind_a_gap || count < CHOICES_MIN ||
+        count < top->choices.count)
+        return;
+    top->choices = (struct choices){.count = count,
+                                    .group = group,
+                                    .edge = edge,
+                                    .at = at,
+                                    .clause_count = top->clause_count,
+                                    .needle_count = top->needle_count};
 }
 
 /* A group or a class at `at`, with its quantifier. */
@@ -220,85 +272,124 @@ static void read_compound(struct reader *r, unsigned depth, struct distance *at,
     /* Not zeroed whole: a set is large, and counts only as far as it says. */
     struct found inner;
     struct distance times;
+    const char *begin = r->p;
+    bool edge = r->edge;
     inner.shortest = inner.set.count = 0;
+    inner.count = 1;
     inner.length = one_byte;
-    if (*r->p == '(')
+    if (*r->p == '(') {
         read_group(r, depth, &inner);
-    else
+    } else {
         skip_class(r);
-    take_quantifier(r, &times);
-    if (times.least && !r->lost && inner.shortest) {
-        for (unsigned i = 0; i < inner.set.count; i++)
-            inner.set.list[i].distance = distance_add(inner.set.list[i].distance, *at);
-        add_clause(r, inner.set.list, inner.set.count);
+        r->edge = false;
+    }
+    struct slice part = slice_between(begin, r->p);
+    bool quantified = take_quantifier(r, &times);
+    if (r->lost)
+        return;
+    r->edge = r->edge && (times.least || edge);
+    if (!quantified)
+        note_choices(r, part, edge, *at, inner.count);
+    if (times.least) {
+        add_inner(r, *at, &inner);
         keep_better(best, &inner);
     }
     *at = distance_add(*at, distance_times(inner.length, times));
 }
 
-/* "\d", "\.", "\b": what stands behind the backslash. */
-static struct distance read_escape(struct reader *r, bool *plain)
+/* "^" or "\b": no byte of the text, but something is said of what is beside it. */
+static bool take_assertion(struct reader *r, struct needle *run, struct found *best)
+{
+    char c = peek(r, 0), escaped = c == '\\' ? peek(r, 1) : '\0';
+    if (c != '^' && c != '$' && escaped != 'b' && escaped != 'B')
+        return false;
+    r->p += escaped ? 2 : 1;
+    if (escaped == 'b')
+        run_end(r, run, best, true);
+    r->edge = r->edge || escaped == 'b' || c == '^';
+    return true;
+}
+
+/* One byte of the pattern, or one with a backslash. */
+struct byte {
+    bool plain; /* it stands for itself */
+    bool edge;  /* it is no part of a word */
+    char c;
+    struct distance length;
+};
+
+/* "\d", "\.": what stands behind the backslash. */
+static struct byte read_escape(struct reader *r)
 {
     char c = peek(r, 0);
-    *plain = c && !byte_is_alnum(c);
+    bool plain = c && !byte_is_alnum(c);
     /* "\x41", "\Q..\E", "\1": only those of one letter are known to end here. */
-    r->lost = r->lost || (!*plain && !(c && strchr("bBdDsSwWhHvVNnrtR", c)));
-    if (c == 'b' || c == 'B')
-        return none;
-    return c == 'R' ? line_end : one_byte;
+    r->lost = r->lost || (!plain && !(c && strchr("dDsSwWhHvVNnrtR", c)));
+    return (struct byte){
+        .plain = plain,
+        .edge = plain ? !is_word(c) : c && strchr("sWhvnrtR", c),
+        .c = c,
+        .length = c == 'R' ? line_end : one_byte,
+    };
+}
+
+static struct byte take_byte(struct reader *r)
+{
+    char c = *r->p++;
+    struct byte byte = {
+        .plain = c != '.', .edge = c != '.' && !is_word(c), .c = c, .length = one_byte};
+    if (c == '\\') {
+        byte = read_escape(r);
+        r->p++;
+    }
+    return byte;
 }
 
 /* Any other byte of the pattern at `at`, with its quantifier. */
 static void read_byte(struct reader *r, struct distance *at, struct needle *run, struct found *best)
 {
-    struct distance length = one_byte, times;
-    bool plain = *r->p != '.';
-    if (*r->p == '^' || *r->p == '$') {
-        r->p++;
-        return;
-    }
-    if (*r->p == '\\') {
-        r->p++;
-        length = read_escape(r, &plain);
-    }
-    char c = peek(r, 0);
-    r->p++;
-    if (length.most == 0)
-        return;
+    struct byte byte = take_byte(r);
+    struct distance times;
     bool quantified = take_quantifier(r, &times);
-    if (plain && times.least)
-        run_add(run, c, *at);
-    if (!plain || quantified)
-        run_end(r, run, best);
-    *at = distance_add(*at, distance_times(length, times));
+    if (byte.plain && times.least)
+        run_add(run, byte.c, *at, r->edge);
+    if (!byte.plain || quantified)
+        run_end(r, run, best, false);
+    r->edge = byte.edge && (times.least || r->edge);
+    *at = distance_add(*at, distance_times(byte.length, times));
 }
 
-/* One alternative, up to '|', ')' or the end. */
-static void read_sequence(struct reader *r, unsigned depth, struct found *best)
+/* One alternative from `at` on, up to '|', ')' or the end. */
+static void read_sequence(struct reader *r, unsigned depth, struct distance at, struct found *best)
 {
     struct needle run = {.len = 0};
-    struct distance at = none;
     best->shortest = best->set.count = 0;
     while (!r->lost && r->p < r->end && *r->p != '|' && *r->p != ')') {
         if (*r->p == '(' || *r->p == '[') {
-            run_end(r, &run, best);
+            run_end(r, &run, best, false);
             read_compound(r, depth, &at, best);
-        } else {
+        } else if (!take_assertion(r, &run, best)) {
             read_byte(r, &at, &run, best);
         }
     }
-    run_end(r, &run, best);
+    run_end(r, &run, best, r->edge_next);
+    best->count = 1;
     best->length = at;
 }
 
 static void read_alternatives(struct reader *r, unsigned depth, struct found *out)
 {
     struct found one;
-    read_sequence(r, depth, out);
+    bool edge = r->edge;
+    read_sequence(r, depth, none, out);
+    bool edges = r->edge;
     bool complete = out->shortest > 0;
     while (!r->lost && peek(r, 0) == '|') {
         r->p++;
-        read_sequence(r, depth, &one);
+        r->edge = edge;
+        read_sequence(r, depth, none, &one);
+        edges = edges && r->edge;
+        out->count++;
         out->length = distance_or(out->length, one.length);
         complete = complete && one.shortest > 0 && out->set.count + one.set.count <= NEEDLES_MAX;
         if (!complete)
@@ -308,29 +399,34 @@ static void read_alternatives(struct reader *r, unsigned depth, struct found *ou
         out->set.count += one.set.count;
         out->shortest = one.shortest < out->shortest ? one.shortest : out->shortest;
     }
+    r->edge = edges;
     if (!complete)
         out->shortest = out->set.count = 0;
 }
 
-static unsigned shortest_of(const struct alternative *alternative, const struct clause *clause)
+/*
+ * How likely a text is to hold one of the clause's needles, if each byte more makes one of them
+ * eight times as rare: in no unit, and only good to compare clauses.
+ */
+static uint64_t likelihood(const struct alternative *alternative, const struct clause *clause)
 {
-    unsigned shortest = NEEDLE_MAX;
+    uint64_t sum = 0;
     for (unsigned i = 0; i < clause->count; i++) {
         unsigned len = alternative->list[clause->first + i].len;
-        shortest = len < shortest ? len : shortest;
+        sum += UINT64_C(1) << 3 * (len < 16 ? 16 - len : 0);
     }
-    return shortest;
+    return sum;
 }
 
 static unsigned best_clause(const struct alternative *alternative)
 {
-    unsigned best = 0, best_shortest = 0;
+    unsigned best = 0;
+    uint64_t least = UINT64_MAX;
     for (unsigned i = 0; i < alternative->clause_count; i++) {
-        const struct clause *clause = &alternative->clauses[i];
-        unsigned shortest = shortest_of(alternative, clause);
-        if (is_better(shortest, clause->count, best_shortest, alternative->clauses[best].count)) {
+        uint64_t this = likelihood(alternative, &alternative->clauses[i]);
+        if (this < least) {
             best = i;
-            best_shortest = shortest;
+            least = this;
         }
     }
     return best;
@@ -341,7 +437,10 @@ bool alternative_take(struct slice *pattern, struct alternative *out)
     struct reader r = {.p = pattern->ptr, .end = slice_end(*pattern), .top = out};
     struct found found;
     out->clause_count = out->needle_count = 0;
-    read_sequence(&r, 0, &found);
+    out->choices = (struct choices){.count = 0};
+    out->choice = SLICE_NONE;
+    out->choice_number = 0;
+    read_sequence(&r, 0, none, &found);
     /* A ')' too many is not ours to judge. */
     if (r.lost || (r.p < r.end && *r.p != '|'))
         return false;
@@ -349,4 +448,40 @@ bool alternative_take(struct slice *pattern, struct alternative *out)
     out->lead = best_clause(out);
     *pattern = r.p < r.end ? slice_between(r.p + 1, r.end) : SLICE_NONE;
     return true;
+}
+
+static const char *next_choice(const struct alternative *alternative)
+{
+    if (alternative->choice_number == 0)
+        return alternative->choices.group.ptr + strlen("(?:");
+    return slice_end(alternative->choice) + strlen("|");
+}
+
+bool alternative_narrow(struct alternative *alternative)
+{
+    const struct choices *choices = &alternative->choices;
+    struct found part;
+    if (alternative->choice_number == choices->count || alternative->source.len > NARROWED_MAX)
+        return false;
+    const char *begin = next_choice(alternative), *behind = slice_end(choices->group);
+    struct reader r = {.p = begin, .end = behind, .edge = choices->edge, .top = alternative};
+    struct slice rest = slice_between(behind, slice_end(alternative->source));
+    r.edge_next = slice_starts(rest, SLICE("\\b"));
+    alternative->choice_number++;
+    alternative->clause_count = choices->clause_count;
+    alternative->needle_count = choices->needle_count;
+    read_sequence(&r, 0, choices->at, &part);
+    alternative->choice = slice_between(begin, r.p);
+    r = (struct reader){.p = rest.ptr, .end = slice_end(rest), .edge = r.edge, .top = alternative};
+    read_sequence(&r, 0, part.length, &part);
+    alternative->lead = best_clause(alternative);
+    return true;
+}
+
+bool needle_stands_at(const struct needle *needle, struct slice text, size_t at)
+{
+    size_t end = at + needle->len;
+    return end <= text.len && bytes_equal(text.ptr + at, needle->text, needle->len) &&
+           !(needle->edges & NEEDLE_BEGINS_WORD && at > 0 && is_word(text.ptr[at - 1])) &&
+           !(needle->edges & NEEDLE_ENDS_WORD && end < text.len && is_word(text.ptr[end]));
 }

@@ -1,15 +1,17 @@
 #include "needle_index.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 #include "mailvane/base/bug.h"
+#include "mailvane/base/hash.h"
 
 #define SLOTS_LOG2  14
 #define PAIRS_LOG2  10
-#define GRAM        3 /* bytes that a needle is found by, unless it is as short as two */
+#define GRAM        3 /* bytes that a needle is found by, unless it is shorter */
 #define ENTRIES_MAX UINT16_MAX
-/* No two needles that begin at one place are of the same length. */
-#define FOUND_MAX (NEEDLE_TEXT_MAX * (NEEDLE_MAX - NEEDLE_MIN + 1) + 1)
+/* No two needles that begin at one place are of the same length and edges. */
+#define FOUND_MAX (NEEDLE_TEXT_MAX * NEEDLE_MAX * NEEDLE_EDGES + 1)
 
 struct entry {
     struct needle needle;
@@ -32,8 +34,10 @@ struct use {
 };
 
 struct needle_index {
-    uint16_t slots[1 << SLOTS_LOG2]; /* by three bytes */
+    bool ready;                      /* for looks, and for no further needles */
+    uint16_t slots[1 << SLOTS_LOG2]; /* by three bytes; until it is ready, by the whole needle */
     uint16_t pairs[1 << PAIRS_LOG2]; /* by two */
+    uint16_t bytes[UCHAR_MAX + 1];   /* by one */
     struct entry *entries;           /* from 1 on */
     struct use *uses;                /* from 1 on */
     uint32_t entry_count, entry_room;
@@ -72,52 +76,78 @@ static uint32_t pair_of(const char *p)
     return (pair * UINT32_C(0x9e3779b1)) >> (32 - PAIRS_LOG2);
 }
 
-/* How common a byte is in replies: letters by their frequency in English, the blank most. */
-static const uint8_t commonness[256] = {
-    ['z'] = 1,  ['q'] = 2,  ['j'] = 3,  ['x'] = 4,  ['k'] = 5,  ['v'] = 6,  ['b'] = 7,
-    ['y'] = 8,  ['w'] = 9,  ['g'] = 10, ['p'] = 11, ['f'] = 12, ['m'] = 13, ['u'] = 14,
-    ['c'] = 15, ['l'] = 16, ['d'] = 17, ['h'] = 18, ['r'] = 19, ['s'] = 20, ['n'] = 21,
-    ['i'] = 22, ['o'] = 23, ['a'] = 24, ['t'] = 25, ['e'] = 26, [' '] = 27,
-};
-
-static unsigned commonness_of(char c)
+static bool is_same(const struct needle *a, const struct needle *b)
 {
-    return commonness[(unsigned char)c];
-}
-
-/* The rarest three bytes: those that say most. */
-static unsigned best_offset(const struct needle *needle)
-{
-    unsigned best = 0, least = UINT32_MAX;
-    for (unsigned i = 0; i + GRAM <= needle->len; i++) {
-        const char *p = needle->text + i;
-        unsigned sum = commonness_of(p[0]) + commonness_of(p[1]) + commonness_of(p[2]);
-        if (sum < least) {
-            least = sum;
-            best = i;
-        }
-    }
-    return best;
+    return a->len == b->len && a->edges == b->edges && memcmp(a->text, b->text, a->len) == 0;
 }
 
 uint16_t needle_index_add(struct needle_index *index, const struct needle *needle)
 {
-    unsigned offset = best_offset(needle);
-    uint16_t *slot = needle->len < GRAM ? &index->pairs[pair_of(needle->text)]
-                                        : &index->slots[slot_of(needle->text + offset)];
+    uint64_t hash = hash_slice(slice_of(needle->text, needle->len), needle->edges);
+    uint16_t *slot = &index->slots[hash % (1 << SLOTS_LOG2)];
+    bug_if(index->ready);
     for (uint16_t at = *slot; at; at = index->entries[at].next) {
-        const struct needle *known = &index->entries[at].needle;
-        if (known->len == needle->len && memcmp(known->text, needle->text, needle->len) == 0)
+        if (is_same(&index->entries[at].needle, needle))
             return at;
     }
     if (index->entry_count == ENTRIES_MAX)
         return 0;
     index->entries =
         must_grow(index->entries, index->entry_count, &index->entry_room, sizeof(*index->entries));
-    struct entry *entry = &index->entries[index->entry_count];
-    *entry = (struct entry){.needle = *needle, .offset = (uint8_t)offset, .next = *slot};
+    index->entries[index->entry_count] = (struct entry){.needle = *needle, .next = *slot};
     *slot = (uint16_t)index->entry_count++;
     return *slot;
+}
+
+/* The three bytes that the fewest needles have: those say most, and are rare in replies, too. */
+static unsigned best_offset(const struct needle *needle, const uint16_t *counts)
+{
+    unsigned best = 0;
+    for (unsigned i = 1; i + GRAM <= needle->len; i++) {
+        if (counts[slot_of(needle->text + i)] < counts[slot_of(needle->text + best)])
+            best = i;
+    }
+    return best;
+}
+
+static void count_grams(const struct needle_index *index, uint16_t *counts)
+{
+    for (uint32_t entry = 1; entry < index->entry_count; entry++) {
+        const struct needle *needle = &index->entries[entry].needle;
+        for (unsigned i = 0; i + GRAM <= needle->len; i++) {
+            uint16_t *count = &counts[slot_of(needle->text + i)];
+            *count += *count < UINT16_MAX;
+        }
+    }
+}
+
+static uint16_t *slot_for(struct needle_index *index, const struct entry *entry)
+{
+    const struct needle *needle = &entry->needle;
+    switch (needle->len) {
+    case 1:
+        return &index->bytes[(unsigned char)needle->text[0]];
+    case 2:
+        return &index->pairs[pair_of(needle->text)];
+    default:
+        return &index->slots[slot_of(needle->text + entry->offset)];
+    }
+}
+
+static void make_ready(struct needle_index *index)
+{
+    uint16_t *counts = must_calloc(1 << SLOTS_LOG2, sizeof(*counts));
+    count_grams(index, counts);
+    memset(index->slots, 0, sizeof(index->slots));
+    for (uint32_t i = 1; i < index->entry_count; i++) {
+        struct entry *entry = &index->entries[i];
+        entry->offset = entry->needle.len < GRAM ? 0 : (uint8_t)best_offset(&entry->needle, counts);
+        uint16_t *slot = slot_for(index, entry);
+        entry->next = *slot;
+        *slot = (uint16_t)i;
+    }
+    index->ready = true;
+    free(counts);
 }
 
 bool needle_index_watch(struct needle_index *index, uint16_t needle, unsigned bit)
@@ -133,9 +163,7 @@ bool needle_index_watch(struct needle_index *index, uint16_t needle, unsigned bi
 
 static bool stands_at(const struct entry *entry, struct slice text, size_t at)
 {
-    const struct needle *needle = &entry->needle;
-    return entry->offset <= at && at - entry->offset + needle->len <= text.len &&
-           bytes_equal(text.ptr + at - entry->offset, needle->text, needle->len);
+    return entry->offset <= at && needle_stands_at(&entry->needle, text, at - entry->offset);
 }
 
 static void found_at(struct needle_index *index, struct entry *entry, size_t at, uint64_t *bits)
@@ -173,10 +201,14 @@ static void number_look(struct needle_index *index)
 void needle_index_look(struct needle_index *index, struct slice text, uint64_t *bits)
 {
     bug_if(text.len > NEEDLE_TEXT_MAX);
+    if (!index->ready)
+        make_ready(index);
     number_look(index);
     index->found_count = 1;
-    for (size_t i = 0; i + NEEDLE_MIN <= text.len; i++) {
-        try_slot(index, index->pairs[pair_of(text.ptr + i)], text, i, bits);
+    for (size_t i = 0; i < text.len; i++) {
+        try_slot(index, index->bytes[(unsigned char)text.ptr[i]], text, i, bits);
+        if (i + 2 <= text.len)
+            try_slot(index, index->pairs[pair_of(text.ptr + i)], text, i, bits);
         if (i + GRAM <= text.len)
             try_slot(index, index->slots[slot_of(text.ptr + i)], text, i, bits);
     }

@@ -4,27 +4,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "expression.h"
 #include "mailvane/base/bug.h"
-#include "pattern.h"
 #include "sieve.h"
 
 /*
- * Searches for one reply: what servers say needs 12 at most, its cause and its block list
- * together, or 22 where it is said twice. A text that was made to be costly gets no more than
+ * Searches for one reply: what servers say needs 9 at most, its cause and its block list
+ * together, or 16 where it is said twice. A text that was made to be costly gets no more than
  * this for each. A user's rules are the user's to pay for.
  */
-#define SEARCHES_MAX 24
+#define SEARCHES_MAX 18
 
 _Static_assert(REPLY_TEXT_MAX <= SIEVE_TEXT_MAX, "the sieve takes any reply");
 
-struct expression {
-    struct slice source;     /* ptr NULL: none */
-    struct pattern *pattern; /* NULL: none, or not compiled yet */
-};
-
 /*
- * An alternative of a rule's pattern, which is searched for on its own: few of a pattern's
- * alternatives can match a text, and one is found in a fraction of the time of all.
+ * An alternative of a rule's pattern, or one choice of it, which is searched for on its own:
+ * few of a pattern's alternatives can match a text, and one is found in a fraction of the time
+ * of all.
  */
 struct branch {
     uint16_t rule;
@@ -91,7 +87,7 @@ static void add_branch(struct rules *rules, const struct alternative *alternativ
     rules->branches = must_grow(rules->branches, rules->branch_count, &rules->branch_room,
                                 sizeof(*rules->branches));
     rules->branches[rules->branch_count++] =
-        (struct branch){.rule = (uint16_t)rules->count, .expression = {alternative->source, NULL}};
+        (struct branch){.rule = (uint16_t)rules->count, .expression = expression_of(alternative)};
     sieve_add(rules->sieve, alternative);
 }
 
@@ -100,32 +96,42 @@ static void add_whole(struct rules *rules, struct slice source)
 {
     struct alternative whole;
     whole.source = source;
-    whole.clause_count = whole.needle_count = 0;
+    whole.choices = (struct choices){.count = 0};
+    whole.choice = SLICE_NONE;
+    whole.choice_number = whole.clause_count = whole.needle_count = whole.lead = 0;
     add_branch(rules, &whole);
 }
 
-static bool is_pattern(struct slice source)
+/* Leaves room for a branch of each rule that may follow. */
+static bool has_room(const struct rules *rules, unsigned branches)
+{
+    return rules->branch_count + branches + (CLASSIFIER_RULES_MAX - rules->count) <= SIEVE_MAX;
+}
+
+/* It can be searched for alone. What is shipped can be: the tests compile it all. */
+static bool is_pattern(const struct rules *rules, const struct alternative *alternative)
 {
     char what[128];
     size_t at;
-    struct pattern *pattern = pattern_new(source, what, &at);
+    if (!rules->eager)
+        return true;
+    const struct expression expression = expression_of(alternative);
+    struct pattern *pattern = expression_compile(&expression, what, &at);
     pattern_free(pattern);
     return pattern != NULL;
 }
 
-/* Leaves room for a branch of each rule that may follow. */
-static bool has_room(const struct rules *rules)
+/* One branch, or one for each choice; false where one cannot be searched for alone. */
+static bool add_alternative(struct rules *rules, struct alternative *alternative)
 {
-    return rules->branch_count + (CLASSIFIER_RULES_MAX - rules->count) < SIEVE_MAX;
-}
-
-/* An alternative that can be searched for alone. What is shipped can be: the tests compile it all.
- */
-static bool take_alternative(const struct rules *rules, struct slice *pattern,
-                             struct alternative *out)
-{
-    return has_room(rules) && alternative_take(pattern, out) &&
-           (!rules->eager || is_pattern(out->source));
+    if (has_room(rules, alternative->choices.count))
+        alternative_narrow(alternative);
+    do {
+        if (!has_room(rules, 1) || !is_pattern(rules, alternative))
+            return false;
+        add_branch(rules, alternative);
+    } while (alternative->choice_number && alternative_narrow(alternative));
+    return true;
 }
 
 /*
@@ -137,9 +143,10 @@ static uint32_t add_branches(struct rules *rules, struct slice pattern)
     uint32_t first = rules->branch_count;
     struct alternative alternative;
     struct slice rest = pattern;
-    while (rest.ptr && take_alternative(rules, &rest, &alternative))
-        add_branch(rules, &alternative);
-    if (pattern.ptr && !rest.ptr)
+    bool added = true;
+    while (rest.ptr && added)
+        added = alternative_take(&rest, &alternative) && add_alternative(rules, &alternative);
+    if (pattern.ptr && added)
         return first;
     add_whole(rules, pattern);
     return rules->branch_count - 1;
@@ -178,7 +185,7 @@ static int add_row(struct rules *rules, const struct row_file *file, const struc
         .list = row->list,
         .line = row->line,
         .text = file->row,
-        .whole = {row->pattern, NULL},
+        .whole = {.source = row->pattern},
     };
     memcpy(rule.values, row->values, sizeof(rule.values));
     rule.first = add_branches(rules, rule.whole.source);
@@ -211,11 +218,11 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
 /* --- judging ----------------------------------------------------------------- */
 
 /* Nothing is wrong with it: the tests compiled what is shipped, rules_new() what is a user's. */
-static struct pattern *compile_late(const struct rules *rules, struct slice source)
+static struct pattern *compile_late(const struct rules *rules, const struct expression *expression)
 {
     char what[128];
     size_t at;
-    struct pattern *pattern = pattern_new(source, what, &at);
+    struct pattern *pattern = expression_compile(expression, what, &at);
     bug_if(!pattern);
     /* What is too costly is too costly from the first search on. */
     if (rules->eager)
@@ -229,6 +236,13 @@ struct look {
     unsigned searches;
     bool stopped;
 };
+
+static void look_at(struct rules *rules, struct slice text, struct look *look)
+{
+    look->searches = rules->eager ? UINT_MAX : SEARCHES_MAX;
+    look->stopped = false;
+    sieve_look(rules->sieve, text, look->candidates);
+}
 
 /* One search less; false where none is left. */
 static bool take_search(struct look *look)
@@ -248,7 +262,7 @@ static bool search(struct rules *rules, struct expression *expression, struct sl
     enum pattern_result result = PATTERN_ABSENT;
     size_t first = places_next(starts, 0);
     if (!expression->pattern)
-        expression->pattern = compile_late(rules, expression->source);
+        expression->pattern = compile_late(rules, expression);
     while (result == PATTERN_ABSENT && first <= text.len && take_search(look)) {
         size_t end = places_gap(starts, first);
         result = pattern_search(expression->pattern, rules->limits, text, first, end - 1, out);
@@ -258,13 +272,13 @@ static bool search(struct rules *rules, struct expression *expression, struct sl
     return result == PATTERN_FOUND;
 }
 
-/* The whole pattern, anywhere in the text. */
-static bool search_whole(struct rules *rules, struct rule *rule, struct slice text,
-                         struct span *out)
+/* The whole pattern, where a match begins at one of these places. */
+static bool search_whole(struct rules *rules, struct rule *rule, struct slice text, size_t first,
+                         size_t last, struct span *out)
 {
     struct places starts = {{0}};
     struct look look = {.searches = 1};
-    places_add(&starts, 0, text.len);
+    places_add(&starts, first, last);
     return search(rules, &rule->whole, text, &starts, &look, out);
 }
 
@@ -291,22 +305,21 @@ static bool may_match(const struct rules *rules, const struct look *look, uint32
     return is_set(look->candidates, branch) && sieve_starts(rules->sieve, branch, starts);
 }
 
-/* What the whole pattern would find: what begins first, by the first alternative that does. */
-static bool search_branches(struct rules *rules, const struct rule *rule, struct look *look,
-                            struct slice text, struct span *out)
+static bool search_branch(struct rules *rules, uint32_t branch, struct look *look,
+                          struct slice text, struct span *out)
+{
+    struct places starts;
+    return may_match(rules, look, branch, &starts) &&
+           search(rules, &rules->branches[branch].expression, text, &starts, look, out);
+}
+
+static bool any_branch(struct rules *rules, const struct rule *rule, struct look *look,
+                       struct slice text)
 {
     bool found = false;
-    for (uint32_t i = rule->first; i < rule->end; i++) {
-        struct branch *branch = &rules->branches[i];
-        struct places starts;
-        struct span span;
-        if (!may_match(rules, look, i, &starts) ||
-            !search(rules, &branch->expression, text, &starts, look, &span))
-            continue;
-        if (!found || span.from < out->from)
-            *out = span;
-        found = true;
-    }
+    struct span span;
+    for (uint32_t i = rule->first; !found && i < rule->end; i++)
+        found = search_branch(rules, i, look, text, &span);
     return found;
 }
 
@@ -318,20 +331,16 @@ static bool holds(struct rules *rules, struct rule *rule, const struct rule_fact
                   struct look *look, struct rule_hit *hit)
 {
     struct slice text = reply_text(facts->reply);
-    struct span span = {0};
+    struct span span;
     for (unsigned key = 0; key < RULE_KEYS; key++) {
         if (key != RULE_PROVIDER && !allows(rule, (enum rule_key)key, facts))
             return false;
     }
-    if (rule->whole.source.ptr && !(look ? search_branches(rules, rule, look, text, &span)
-                                         : search_whole(rules, rule, text, &span)))
+    if (rule->whole.source.ptr && !(look ? any_branch(rules, rule, look, text)
+                                         : search_whole(rules, rule, text, 0, text.len, &span)))
         return false;
     hit->by_provider |= rule->values[RULE_PROVIDER].ptr != NULL;
-    if (!allows(rule, RULE_PROVIDER, facts))
-        return false;
-    hit->from = (uint16_t)span.from;
-    hit->to = (uint16_t)span.to;
-    return true;
+    return allows(rule, RULE_PROVIDER, facts);
 }
 
 static bool is_of_kind(const struct rule *rule, enum rule_kind kind)
@@ -378,12 +387,41 @@ struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struc
     struct look look;
     if (thorough)
         return find_thoroughly(rules, kind, facts);
-    look.searches = rules->eager ? UINT_MAX : SEARCHES_MAX;
-    look.stopped = false;
-    sieve_look(rules->sieve, reply_text(facts->reply), look.candidates);
+    look_at(rules, reply_text(facts->reply), &look);
     struct rule_hit hit = find(rules, kind, facts, &look);
     rules->stopped += look.stopped;
     return hit;
+}
+
+/* Where the first match of any branch begins, which is where the whole pattern's does. */
+static bool first_start(struct rules *rules, const struct rule *rule, struct slice text,
+                        size_t *first)
+{
+    bool found = false;
+    struct look look;
+    look_at(rules, text, &look);
+    for (uint32_t i = rule->first; i < rule->end; i++) {
+        struct span span;
+        if (!search_branch(rules, i, &look, text, &span))
+            continue;
+        *first = found && *first < span.from ? *first : span.from;
+        found = true;
+    }
+    return found;
+}
+
+struct slice rules_matched(struct rules *rules, uint32_t number, const struct reply *reply,
+                           bool thorough)
+{
+    struct rule *rule = &rules->rules[number];
+    struct slice text = reply_text(reply);
+    size_t first = 0, last = text.len;
+    struct span span = {0};
+    if (rule->whole.source.ptr && !thorough && first_start(rules, rule, text, &first))
+        last = first;
+    if (rule->whole.source.ptr)
+        search_whole(rules, rule, text, first, last, &span);
+    return slice_of(text.ptr + span.from, span.to - span.from);
 }
 
 uint32_t rules_count(const struct rules *rules)

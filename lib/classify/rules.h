@@ -1,10 +1,10 @@
 /*
  * The rules of one file, for causes and block lists: the first that holds decides.
  *
- * A pattern is taken apart into its alternatives. Before any of them is searched for, the
- * text is looked through once, and only those that may match it are tried (sieve.h). They are
- * compiled when they are first tried; a user's pattern also when it is read, so that a
- * mistake is found then.
+ * A pattern is taken apart into its alternatives, and some of these into their choices. Before any
+ * of them is searched for, the text is looked through once, and only those that may match it are
+ * tried (sieve.h). They are compiled when they are first tried; a user's pattern also when it is
+ * read, so that a mistake is found then.
  *
  * Of a shipped file a bounded number of alternatives is searched for in one text, so that
  * it costs no more than that to judge a text that was made to be costly; those behind them
@@ -30,9 +30,8 @@ struct rules *rules_new(const char *name, struct slice text, bool eager, struct 
 void rules_free(struct rules *rules);
 
 struct rule_hit {
-    uint32_t number;   /* RULE_NONE: no rule holds */
-    uint16_t from, to; /* the part of the text that its pattern matched */
-    bool by_provider;  /* a rule was tried that asks who the provider is */
+    uint32_t number;  /* RULE_NONE: no rule holds */
+    bool by_provider; /* a rule was tried that asks who the provider is */
 };
 
 enum rule_kind { RULE_CAUSE, RULE_LIST };
@@ -42,6 +41,14 @@ enum rule_kind { RULE_CAUSE, RULE_LIST };
  * which is what the result is held against in tests.
  */
 struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struct rule_facts *facts,
+                           bool thorough);
+
+/*
+ * The part of the reply's text that the pattern of a rule matches which holds: what the whole
+ * pattern finds. Empty for a rule without one, and where that search is stopped. thorough: as
+ * above.
+ */
+struct slice rules_matched(struct rules *rules, uint32_t number, const struct reply *reply,
                            bool thorough);
 
 uint32_t rules_count(const struct rules *rules);

@@ -16,10 +16,23 @@ struct one_of {
     uint32_t count;
 };
 
-/* An alternative's clauses. */
-struct member {
+struct run {
     uint32_t first;
     uint32_t count;
+};
+
+/* An alternative's clauses: those that it has in common with its other choices, and its own. */
+struct member {
+    struct run common; /* count 0: none */
+    struct run own;
+};
+
+/* Where the clauses allow a match to begin that were last asked for in common. */
+struct common {
+    uint32_t first;
+    bool known; /* of this text */
+    bool any;
+    struct places starts;
 };
 
 struct sieve {
@@ -30,6 +43,7 @@ struct sieve {
     uint32_t member_count, member_room, clause_count, clause_room, needle_count, needle_room;
     uint64_t always[SIEVE_WORDS]; /* those that can be found by nothing */
     size_t text_len;              /* of the last look */
+    struct common common;
 };
 
 struct sieve *sieve_new(void)
@@ -79,28 +93,51 @@ static bool watch(struct sieve *sieve, const struct one_of *clause, uint32_t num
     return true;
 }
 
+/* Those from `from` on, as far as there is room. */
+static struct run add_clauses(struct sieve *sieve, const struct alternative *alternative,
+                              unsigned from, unsigned end)
+{
+    uint32_t first = sieve->clause_count;
+    bool added = true;
+    for (unsigned i = from; added && i < end; i++) {
+        const struct clause *clause = &alternative->clauses[i];
+        added = add_clause(sieve, alternative->list + clause->first, clause->count);
+    }
+    return (struct run){first, sieve->clause_count - first};
+}
+
+/* One of its needles is what it is found by; NULL: there is no room for that clause. */
+static const struct one_of *lead_of(const struct sieve *sieve, const struct member *member,
+                                    const struct alternative *alternative, unsigned common)
+{
+    bool own = alternative->lead >= common;
+    const struct run *run = own ? &member->own : &member->common;
+    unsigned at = alternative->lead - (own ? common : 0);
+    return at < run->count ? &sieve->clauses[run->first + at] : NULL;
+}
+
 void sieve_add(struct sieve *sieve, const struct alternative *alternative)
 {
-    uint32_t number = sieve->member_count, first = sieve->clause_count;
-    bool found = false;
+    uint32_t number = sieve->member_count;
+    unsigned common = alternative->choice_number ? alternative->choices.clause_count : 0;
+    struct member member;
     bug_if(number == SIEVE_MAX);
-    for (unsigned i = 0; i < alternative->clause_count; i++) {
-        const struct clause *clause = &alternative->clauses[i];
-        bool added = add_clause(sieve, alternative->list + clause->first, clause->count);
-        if (added && i == alternative->lead)
-            found = watch(sieve, &sieve->clauses[sieve->clause_count - 1], number);
-    }
-    if (!found)
+    member.common = alternative->choice_number > 1 ? sieve->members[number - 1].common
+                                                   : add_clauses(sieve, alternative, 0, common);
+    member.own = add_clauses(sieve, alternative, common, alternative->clause_count);
+    const struct one_of *lead = lead_of(sieve, &member, alternative, common);
+    if (!lead || !watch(sieve, lead, number))
         sieve->always[number / 64] |= UINT64_C(1) << number % 64;
     sieve->members = must_grow(sieve->members, sieve->member_count, &sieve->member_room,
                                sizeof(*sieve->members));
-    sieve->members[sieve->member_count++] = (struct member){first, sieve->clause_count - first};
+    sieve->members[sieve->member_count++] = member;
 }
 
 void sieve_look(struct sieve *sieve, struct slice text, uint64_t candidates[SIEVE_WORDS])
 {
     memcpy(candidates, sieve->always, sizeof(sieve->always));
     sieve->text_len = text.len;
+    sieve->common.known = false;
     needle_index_look(sieve->index, text, candidates);
 }
 
@@ -117,18 +154,43 @@ static void add_starts(const struct sieve *sieve, const struct wanted *wanted,
     }
 }
 
-bool sieve_starts(const struct sieve *sieve, uint32_t number, struct places *starts)
+/* Leaves of the places those that the clauses allow; false: none. */
+static bool keep_starts(const struct sieve *sieve, struct run clauses, struct places *starts)
 {
-    const struct member *member = &sieve->members[number];
     bool any = true;
-    *starts = (struct places){{0}};
-    places_add(starts, 0, sieve->text_len);
-    for (uint32_t i = 0; any && i < member->count; i++) {
-        const struct one_of *clause = &sieve->clauses[member->first + i];
+    for (uint32_t i = 0; any && i < clauses.count; i++) {
+        const struct one_of *clause = &sieve->clauses[clauses.first + i];
         struct places places = {{0}};
         for (uint32_t n = 0; n < clause->count; n++)
             add_starts(sieve, &sieve->needles[clause->first + n], &places);
         any = places_keep(starts, &places);
     }
     return any;
+}
+
+/* Where what is common to many allows a match to begin: of those asked for one after the other. */
+static const struct common *common_starts(struct sieve *sieve, struct run clauses)
+{
+    struct common *common = &sieve->common;
+    if (common->known && common->first == clauses.first)
+        return common;
+    common->known = true;
+    common->first = clauses.first;
+    common->starts = (struct places){{0}};
+    places_add(&common->starts, 0, sieve->text_len);
+    common->any = keep_starts(sieve, clauses, &common->starts);
+    return common;
+}
+
+bool sieve_starts(struct sieve *sieve, uint32_t number, struct places *starts)
+{
+    const struct member *member = &sieve->members[number];
+    if (member->common.count) {
+        const struct common *common = common_starts(sieve, member->common);
+        *starts = common->starts;
+        return common->any && keep_starts(sieve, member->own, starts);
+    }
+    *starts = (struct places){{0}};
+    places_add(starts, 0, sieve->text_len);
+    return keep_starts(sieve, member->own, starts);
 }

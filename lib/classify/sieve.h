@@ -19,7 +19,11 @@ struct sieve;
 struct sieve *sieve_new(void);
 void sieve_free(struct sieve *sieve);
 
-/* One more, whose number is that of all before it; at most SIEVE_MAX. */
+/*
+ * One more, whose number is that of all before it; at most SIEVE_MAX. What is narrowed to
+ * another choice than the one before is added next to it: what stands before the choice is
+ * looked for once.
+ */
 void sieve_add(struct sieve *sieve, const struct alternative *alternative);
 
 /*
@@ -29,6 +33,6 @@ void sieve_add(struct sieve *sieve, const struct alternative *alternative);
  */
 void sieve_look(struct sieve *sieve, struct slice text, uint64_t candidates[SIEVE_WORDS]);
 /* Where in the text of the last look this candidate may match; false: nowhere. */
-bool sieve_starts(const struct sieve *sieve, uint32_t number, struct places *starts);
+bool sieve_starts(struct sieve *sieve, uint32_t number, struct places *starts);
 
 #endif

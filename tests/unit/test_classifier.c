@@ -238,14 +238,16 @@ static void test_users_rules_win(void **state)
     expect_cause("first", judge(c, USUAL), CAUSE_POLICY);
     load_ok(c, "second", "expired /no such user/\nthrottled /only the second/\n");
     expect_cause("first before second", judge(c, USUAL), CAUSE_POLICY);
-    struct verdict verdict = judge(c, "550 only the second");
+    struct reply reply;
+    struct refusal refusal = {.phase = PHASE_RCPT, .text = SLICE("550 and only the second one")};
+    struct verdict verdict = classifier_judge_anew(c, &refusal, &reply);
     expect_cause("second", verdict, CAUSE_THROTTLED);
     struct rule_info info = classifier_rule(c, verdict.rule);
     assert_string_equal(info.file, "second");
     assert_int_equal(info.line, 2);
     expect_slice("rule", "text", info.text, SLICE("throttled /only the second/"));
-    assert_int_equal(verdict.from, 0);
-    assert_int_equal(verdict.to, strlen("only the second"));
+    expect_slice("second", "matched", classifier_matched(c, &verdict, &reply),
+                 SLICE("only the second"));
     info = classifier_rule(c, judge(c, USUAL).rule);
     assert_string_equal(info.file, "first");
     assert_int_equal(info.line, 2);

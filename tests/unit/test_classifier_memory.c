@@ -5,7 +5,7 @@ static bool same_verdict(const struct verdict *a, const struct verdict *b)
 {
     return a->cause == b->cause && a->code == b->code && a->dsn.klass == b->dsn.klass &&
            a->dsn.subject == b->dsn.subject && a->dsn.detail == b->dsn.detail &&
-           slice_eq(a->list, b->list) && a->rule == b->rule && a->from == b->from && a->to == b->to;
+           slice_eq(a->list, b->list) && a->rule == b->rule;
 }
 
 static void expect_same(const char *name, const struct refusal *refusal, const struct verdict *got,
@@ -21,15 +21,13 @@ static void expect_same(const char *name, const struct refusal *refusal, const s
 
 static void expect_three_alike(struct classifier *c, const struct refusal *refusal)
 {
-    struct reply reply;
     struct verdict slow = classifier_judge_slowly(c, refusal);
-    struct verdict anew = classifier_judge_anew(c, refusal, &reply);
+    struct verdict anew = classifier_judge_anew(c, refusal, NULL);
     struct verdict first = *classifier_judge(c, refusal);
     struct verdict again = *classifier_judge(c, refusal);
     expect_same("anew", refusal, &anew, &slow);
     expect_same("first", refusal, &first, &slow);
     expect_same("from memory", refusal, &again, &slow);
-    assert_true(slow.from <= slow.to && slow.to <= reply.len);
 }
 
 /* The refusal with other facts beside the text, now and then. */

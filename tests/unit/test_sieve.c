@@ -88,6 +88,12 @@ static const struct {
     {".*box", "box and box", "0-8"},
     {"box.*", "box and box", "0,8"},
     {"aa", "aaaaa", "0-3"},
+    {"\\bbox",
+     "box abox -box _box \xc3\xa4"
+     "box 1box box",
+     "0,10,21,30"},
+    {"box\\b", "box boxa box- box_ box\xc3\xa4 box1 box", "0,9,19,30"},
+    {"\\bbox\\b", "boxbox box (box)", "7,12"},
     {".", "four", "0-4"},
     {"", "", "0"},
 };
@@ -122,6 +128,57 @@ static void test_starts(void **state)
                      slice_str(starts_rows[i].want));
         sieve_free(sieve);
     }
+}
+
+#define CHOICES "(?:one|two|six|ten|all|any)"
+
+static void add_choices(struct sieve *sieve, const char *pattern)
+{
+    struct alternative alternative;
+    struct slice rest = slice_str(pattern);
+    assert_true(alternative_take(&rest, &alternative));
+    while (alternative_narrow(&alternative))
+        sieve_add(sieve, &alternative);
+}
+
+/* Of one text and the next, for choices of two alternatives by turns. */
+static const struct {
+    const char *text;
+    uint32_t number; /* of the choice: six of the one, six of the other */
+    const char *want;
+} choices_rows[] = {
+    {"user one user user two", 0, "0"},
+    {"user one user user two", 1, "9,14"},
+    {"user one user user two", 7, ""},
+    {"user one user user two", 0, "0"},
+    {"user two full one box two all", 0, ""},
+    {"user two full one box two all", 1, "0"},
+    {"user two full one box two all", 6, "9"},
+    {"user two full one box two all", 4, ""},
+    {"user two full one box two all", 10, "9,18"},
+    {"user two full one box two all", 7, "9,18"},
+    {"one two", 1, ""},
+    {"full user", 11, ""},
+};
+
+static void test_choices(void **state)
+{
+    (void)state;
+    struct sieve *sieve = sieve_new();
+    add_choices(sieve, "user.{0,9}" CHOICES);
+    add_choices(sieve, "(?:full|box).*" CHOICES);
+    for (size_t i = 0; i < LEN(choices_rows); i++) {
+        uint64_t candidates[SIEVE_WORDS];
+        uint32_t number = choices_rows[i].number;
+        struct places starts;
+        char got[64] = "";
+        sieve_look(sieve, slice_str(choices_rows[i].text), candidates);
+        if (candidates[0] >> number & 1 && sieve_starts(sieve, number, &starts))
+            write_places(&starts, got, sizeof(got));
+        expect_slice(choices_rows[i].text, choices_rows[i].want, slice_str(got),
+                     slice_str(choices_rows[i].want));
+    }
+    sieve_free(sieve);
 }
 
 static void test_each_look_begins_anew(void **state)
@@ -186,12 +243,12 @@ static void test_the_longest_text(void **state)
     struct sieve *sieve = sieve_new();
     memset(text, 'a', sizeof(text));
     memset(pattern, 'a', NEEDLE_MAX);
-    for (unsigned len = NEEDLE_MAX; len >= NEEDLE_MIN; len--) {
+    for (unsigned len = NEEDLE_MAX; len > 1; len--) {
         pattern[len] = '\0';
         add(sieve, pattern);
     }
     sieve_look(sieve, slice_of(text, sizeof(text)), candidates);
-    for (unsigned i = 0; i <= NEEDLE_MAX - NEEDLE_MIN; i++) {
+    for (unsigned i = 0; i < NEEDLE_MAX - 1; i++) {
         assert_true(passes(sieve, i, candidates) && sieve_starts(sieve, i, &starts));
         assert_int_equal(places_next(&starts, 0), 0);
         assert_int_equal(places_gap(&starts, 0), sizeof(text) - (NEEDLE_MAX - i) + 1);
@@ -225,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_starts),
+        cmocka_unit_test(test_choices),
         cmocka_unit_test(test_each_look_begins_anew),
         cmocka_unit_test(test_as_many_as_there_may_be),
         cmocka_unit_test(test_as_many_with_the_same_needles),

@@ -39,7 +39,6 @@ struct verdict {
     struct dsn dsn;    /* the reply's; klass 0: none */
     struct slice list; /* the block list that is named; lives as long as the classifier */
     uint32_t rule;     /* that decided; RULE_NONE */
-    uint16_t from, to; /* the part of the normalised text that decided */
 };
 
 /* Where a rule stands. */
@@ -73,6 +72,13 @@ struct verdict classifier_judge_anew(struct classifier *classifier, const struct
 /* And without anything that makes it fast: what the two above are held against. */
 struct verdict classifier_judge_slowly(struct classifier *classifier,
                                        const struct refusal *refusal);
+
+/*
+ * The part of the reply that the rule of its verdict matched; empty where none decided, or
+ * something else than the text. The reply is what judging gave, and owns it.
+ */
+struct slice classifier_matched(struct classifier *classifier, const struct verdict *verdict,
+                                const struct reply *reply);
 
 /* Where a rule stands; not for RULE_NONE. */
 struct rule_info classifier_rule(const struct classifier *classifier, uint32_t rule);
