@@ -379,6 +379,9 @@ int run_explain(int argc, char **argv)
                  flags);
         return EXIT_DONE;
     }
+    if (list && argv[operand])
+        return cli_fail(EXIT_USAGE, "explain: --list takes no reply, but got \"%s\"",
+                        argv[operand]);
     if (list)
         return print_causes(&e);
     if (!argv[operand] || argv[operand + 1])

@@ -192,6 +192,7 @@ def unusable_arguments(tool):
         ("no operand", ()),
         ("no operand with a flag", ("--json",)),
         ("two operands", ("550 no", "such user")),
+        ("a reply beside --list", ("--list", "550 no")),
         ("an unknown flag", ("--colour", "550 no")),
         ("a short flag", ("-j", "550 no")),
         ("a value for a flag without", ("--json=yes", "550 no")),
