@@ -332,6 +332,17 @@ static int load(struct explainer *e, const struct config *config, struct error *
     return 0;
 }
 
+/* A rule that holds nowhere because it costs too much looks like one that does not match. */
+static void tell_stopped(const struct explainer *e)
+{
+    uint64_t stopped = classifier_stopped(e->classifier);
+    if (stopped)
+        fprintf(stderr,
+                "mailvane: explain: searches that cost too much were stopped, and count as no "
+                "match: %llu\n",
+                (unsigned long long)stopped);
+}
+
 static int run(struct explainer *e, char **operands, const struct refusal *usual)
 {
     int status = EXIT_DONE;
@@ -343,6 +354,7 @@ static int run(struct explainer *e, char **operands, const struct refusal *usual
         explain(e, &refusal);
     }
     int flushed = cli_flush();
+    tell_stopped(e);
     if (status || flushed)
         return status ? status : flushed;
     return e->unknown ? EXIT_NOT_SO : EXIT_DONE;

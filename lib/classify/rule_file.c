@@ -65,6 +65,8 @@ static int read_key(struct row_file *file, struct slice *s, struct rule_row *row
 static int read_pattern(struct row_file *file, struct slice s, struct rule_row *row,
                         struct error *err)
 {
+    if (slice_eq(s, SLICE("//")))
+        return row_file_mistake(file, s, "is an empty pattern: leave it out", err);
     if (s.len < 3 || s.ptr[s.len - 1] != '/')
         return row_file_mistake(file, s, "is no pattern: it must end with / on this line", err);
     row->pattern = slice_of(s.ptr + 1, s.len - 2);

@@ -393,9 +393,9 @@ struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struc
     return hit;
 }
 
-/* Where the first match of any branch begins, which is where the whole pattern's does. */
-static bool first_start(struct rules *rules, const struct rule *rule, struct slice text,
-                        size_t *first)
+/* The first match of any branch, which begins where that of the whole pattern does. */
+static bool first_match(struct rules *rules, const struct rule *rule, struct slice text,
+                        struct span *out)
 {
     bool found = false;
     struct look look;
@@ -404,7 +404,7 @@ static bool first_start(struct rules *rules, const struct rule *rule, struct sli
         struct span span;
         if (!search_branch(rules, i, &look, text, &span))
             continue;
-        *first = found && *first < span.from ? *first : span.from;
+        *out = found && out->from <= span.from ? *out : span;
         found = true;
     }
     return found;
@@ -415,12 +415,12 @@ struct slice rules_matched(struct rules *rules, uint32_t number, const struct re
 {
     struct rule *rule = &rules->rules[number];
     struct slice text = reply_text(reply);
-    size_t first = 0, last = text.len;
     struct span span = {0};
-    if (rule->whole.source.ptr && !thorough && first_start(rules, rule, text, &first))
-        last = first;
-    if (rule->whole.source.ptr)
-        search_whole(rules, rule, text, first, last, &span);
+    if (rule->whole.source.ptr && thorough)
+        search_whole(rules, rule, text, 0, text.len, &span);
+    /* Where the whole one costs too much, what the branch matched stands. */
+    if (rule->whole.source.ptr && !thorough && first_match(rules, rule, text, &span))
+        search_whole(rules, rule, text, span.from, span.from, &span);
     return slice_of(text.ptr + span.from, span.to - span.from);
 }
 

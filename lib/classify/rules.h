@@ -45,8 +45,8 @@ struct rule_hit rules_find(struct rules *rules, enum rule_kind kind, const struc
 
 /*
  * The part of the reply's text that the pattern of a rule matches which holds: what the whole
- * pattern finds. Empty for a rule without one, and where that search is stopped. thorough: as
- * above.
+ * pattern finds, or one of its alternatives where that search is stopped. Empty for a rule
+ * without one. thorough: as above.
  */
 struct slice rules_matched(struct rules *rules, uint32_t number, const struct reply *reply,
                            bool thorough);

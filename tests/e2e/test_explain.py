@@ -396,6 +396,7 @@ def mistakes_in_users_rules(tool):
         ("a phase", "policy phase=rctp\n", "1:14", '"rctp" is no phase'),
         ("a pattern", "policy /a(b/\n", "1:12", "is no pattern"),
         ("a pattern without end", "# x\n\n  policy /ab\n", "3:10", "it must end with /"),
+        ("an empty pattern", "policy //\n", "1:8", "is an empty pattern"),
         ("a list without a pattern", "list zen\n", "1:6", '"zen" is a block list without'),
         ("a control byte", "pol\x1b[2Jicy /a/\n", "1:1", "pol?[2Jicy"),
     ):
@@ -408,6 +409,17 @@ def mistakes_in_users_rules(tool):
     done = tool.run("explain", "--config.file", config, "550 no such user here")
     same((done.returncode, done.stderr.count(b"\n")), (USAGE, 1), "a file that is not there")
     assert b"/none.rules" in done.stderr, f"the file is not named: {done.stderr!r}"
+
+
+@test
+def a_pattern_that_costs_too_much_is_said_so(tool):
+    config, _ = tool.rules("policy /(?:x+x+)+[yz]/\n")
+    done = tool.run("explain", "--json", "--config.file", config, "550 5.2.2 " + "x" * 60 + "! xxy")
+    same((json.loads(done.stdout)["cause"], done.returncode), ("mailbox-full", DONE), "cause, exit")
+    said = b"mailvane: explain: searches that cost too much were stopped, and count as no match: 1\n"
+    same(done.stderr, said, "stderr")
+    done = tool.run("explain", "--config.file", config, "550 5.2.2 xxy")
+    same((fields(done.stdout)["Cause"], done.stderr), ("policy", b""), "where it does not")
 
 
 @test
