@@ -5,10 +5,10 @@
  *
  * Replies of 2000 bytes, each judged anew: one short text again and again, for texts that
  * imitate the parts of replies; each needle of the shipped rules again and again; soups of all
- * needles; and soups of which a needle or two are changed at random, again and again, and kept
- * where they got costlier. Of each kind the worst is printed, in microseconds of CPU time: the
- * least of many runs, so that what else the machine does is not in it. "nojit" is how the agent
- * runs in its sandbox: no memory is both writable and executable.
+ * needles; soups of the needles of one alternative; and soups of which a needle or two are changed
+ * at random, again and again, and kept where they got costlier. Of each kind the worst is printed,
+ * in microseconds of CPU time: the least of many runs, so that what else the machine does is not in
+ * it. "nojit" is how the agent runs in its sandbox: no memory is both writable and executable.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +32,7 @@
 #define PARTS_MAX 400
 #define SEEN      90 /* parts at the front that are worth changing: rules see fewer */
 #define SOUPS     2000
+#define OWN_SOUPS 40
 #define CLIMBS    4
 #define STEPS     20000
 
@@ -125,8 +126,17 @@ static double cost_of(struct classifier *c, const char *text, unsigned runs)
     return least;
 }
 
-/* The needles of all shipped patterns. */
-static void read_words(struct words *words)
+static void add_words(struct words *words, const struct alternative *alternative)
+{
+    for (unsigned i = 0; i < alternative->needle_count; i++) {
+        words->list = must_grow(words->list, words->count, &words->room, sizeof(*words->list));
+        words->list[words->count++] = alternative->list[i];
+    }
+}
+
+/* Calls for each alternative of all shipped patterns. */
+static void each_alternative(void (*call)(const struct alternative *alternative, void *arg),
+                             void *arg)
 {
     static struct alternative alternative;
     struct row_file file;
@@ -135,14 +145,14 @@ static void read_words(struct words *words)
     row_file_init(&file, "causes.rules", slice_str(rule_data));
     while (rule_file_next(&file, &row, &err) == RULE_FILE_ROW) {
         struct slice pattern = row.pattern;
-        while (pattern.ptr && alternative_take(&pattern, &alternative)) {
-            for (unsigned i = 0; i < alternative.needle_count; i++) {
-                words->list =
-                    must_grow(words->list, words->count, &words->room, sizeof(*words->list));
-                words->list[words->count++] = alternative.list[i];
-            }
-        }
+        while (pattern.ptr && alternative_take(&pattern, &alternative))
+            call(&alternative, arg);
     }
+}
+
+static void read_words(const struct alternative *alternative, void *words)
+{
+    add_words(words, alternative);
 }
 
 /* Writes as much of a text as there is room for; returns where it ends. */
@@ -294,6 +304,33 @@ static void bench_soups(struct classifier *c, const struct words *words)
     report(c, "soups", &worst);
 }
 
+struct own {
+    struct classifier *c;
+    struct text worst;
+};
+
+/* Of the needles of one alternative alone, which is searched for wherever they stand. */
+static void try_own(const struct alternative *alternative, void *arg)
+{
+    struct own *own = arg;
+    struct words words = {.list = NULL};
+    char text[LENGTH];
+    add_words(&words, alternative);
+    for (unsigned i = 0; words.count && i < OWN_SOUPS; i++) {
+        const struct soup soup = make_soup(&words, SEEN);
+        write_soup(&words, &soup, text);
+        keep_worst(own->c, &own->worst, text, 2);
+    }
+    free(words.list);
+}
+
+static void bench_own_words(struct classifier *c)
+{
+    struct own own = {.c = c, .worst = {.cost = 0}};
+    each_alternative(try_own, &own);
+    report(c, "own words", &own.worst);
+}
+
 static void bench_climbs(struct classifier *c, const struct words *words)
 {
     struct text worst = {.cost = 0};
@@ -325,10 +362,11 @@ int main(int argc, char **argv)
         return 3;
     }
     struct classifier *c = classifier_new(1);
-    read_words(&words);
+    each_alternative(read_words, &words);
     bench_parts(c);
     bench_words(c, &words);
     bench_soups(c, &words);
+    bench_own_words(c);
     bench_climbs(c, &words);
     free(words.list);
     classifier_free(c);
