@@ -21,6 +21,12 @@ static inline bool is_letter(char c)
     return class_of(c) & LETTER;
 }
 
+/* As "\w" of patterns; unlike WORD nothing that joins the parts of an address. */
+static inline bool is_word_byte(char c)
+{
+    return byte_is_alnum(c) || c == '_';
+}
+
 /* Where the word ends that goes on at p; adds the classes of its bytes to *seen. */
 static inline const char *word_end(const char *p, const char *end, uint8_t *seen)
 {

@@ -1,5 +1,7 @@
 #include "needle.h"
 
+#include "bytes.h"
+
 /* How deep groups may nest before a pattern counts as not understood. */
 #define DEPTH_MAX 12
 
@@ -13,8 +15,7 @@ struct reader {
     struct alternative *top; /* whose clauses are kept; NULL within a group */
 };
 
-/* No bytes, one, and what "\R" takes. */
-static const struct distance none = {0, 0}, one_byte = {1, 1}, line_end = {1, 2};
+static const struct distance none = {0, 0}, one_byte = {1, 1};
 
 static uint16_t bounded(uint32_t n)
 {
@@ -50,9 +51,9 @@ struct needles {
  * distances are from where the part begins.
  */
 struct found {
-    struct distance length; /* of what the part matches */
-    unsigned count;         /* of its alternatives */
-    unsigned shortest;      /* length of the shortest needle; 0: no set */
+    struct distance end; /* of what the part matches */
+    unsigned count;      /* of its alternatives */
+    unsigned shortest;   /* length of the shortest needle; 0: no set */
     struct needles set;
 };
 
@@ -63,18 +64,12 @@ static char peek(const struct reader *r, size_t ahead)
     return r->p < r->end && (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
 }
 
-/* As "\w" without Unicode. */
-static bool is_word(char c)
-{
-    return byte_is_alnum(c) || c == '_';
-}
-
 /* A run of plain characters grows; `at` is where the character stands. */
 static void run_add(struct needle *run, char c, struct distance at, bool edge)
 {
     if (run->len == 0) {
         run->distance = at;
-        run->edges = edge && is_word(c) ? NEEDLE_BEGINS_WORD : 0;
+        run->edges = edge && is_word_byte(c) ? NEEDLE_BEGINS_WORD : 0;
     }
     /* Of a longer one the last bytes are kept: any part of a needle is one. */
     if (run->len == NEEDLE_MAX) {
@@ -125,7 +120,7 @@ static bool is_needle(const struct needle *run)
 static void run_end(struct reader *r, struct needle *run, struct found *best, bool edge)
 {
     bool needle = is_needle(run);
-    if (needle && edge && is_word(run->text[run->len - 1]))
+    if (needle && edge && is_word_byte(run->text[run->len - 1]))
         run->edges |= NEEDLE_ENDS_WORD;
     if (needle)
         add_clause(r, run, 1);
@@ -159,6 +154,8 @@ static bool take_braces(struct reader *r, struct distance *times)
     r->lost = r->lost || (p < r->end && (*p == ',' || *p == ' ' || *p == '\t'));
     if (!some || p == r->end || *p != '}')
         return false;
+    /* "(?:a|^b){0}c": to PCRE2 10.42 the "^" counts, though it is nowhere. */
+    r->lost = r->lost || most == 0;
     *times = (struct distance){least, most};
     r->p = p + 1;
     return true;
@@ -234,7 +231,7 @@ static void read_group(struct reader *r, unsigned depth, struct found *out)
     if (!counts) {
         r->edge = outer.edge;
         out->shortest = out->set.count = 0;
-        out->length = none;
+        out->end = none;
     }
     r->lost = r->lost || peek(r, 0) != ')';
     r->p++;
@@ -276,7 +273,7 @@ static void read_compound(struct reader *r, unsigned depth, struct distance *at,
     bool edge = r->edge;
     inner.shortest = inner.set.count = 0;
     inner.count = 1;
-    inner.length = one_byte;
+    inner.end = one_byte;
     if (*r->p == '(') {
         read_group(r, depth, &inner);
     } else {
@@ -294,7 +291,7 @@ static void read_compound(struct reader *r, unsigned depth, struct distance *at,
         add_inner(r, *at, &inner);
         keep_better(best, &inner);
     }
-    *at = distance_add(*at, distance_times(inner.length, times));
+    *at = distance_add(*at, distance_times(inner.end, times));
 }
 
 /* "^" or "\b": no byte of the text, but something is said of what is beside it. */
@@ -315,7 +312,6 @@ struct byte {
     bool plain; /* it stands for itself */
     bool edge;  /* it is no part of a word */
     char c;
-    struct distance length;
 };
 
 /* "\d", "\.": what stands behind the backslash. */
@@ -323,21 +319,23 @@ static struct byte read_escape(struct reader *r)
 {
     char c = peek(r, 0);
     bool plain = c && !byte_is_alnum(c);
-    /* "\x41", "\Q..\E", "\1": only those of one letter are known to end here. */
-    r->lost = r->lost || (!plain && !(c && strchr("dDsSwWhHvVNnrtR", c)));
+    /*
+     * "\x41", "\Q..\E", "\1": only those of one letter are known to end here. Of "\h", "\v" and
+     * "\R" PCRE2 10.42 thinks that they take nothing that "\S" or "." takes, wrongly for bytes
+     * such as 0xa0; whether it makes use of that depends on what else stands beside them.
+     */
+    r->lost = r->lost || (!plain && !(c && strchr("dDsSwWNnrt", c)));
     return (struct byte){
         .plain = plain,
-        .edge = plain ? !is_word(c) : c && strchr("sWhvnrtR", c),
+        .edge = plain ? !is_word_byte(c) : c && strchr("sWnrt", c),
         .c = c,
-        .length = c == 'R' ? line_end : one_byte,
     };
 }
 
 static struct byte take_byte(struct reader *r)
 {
     char c = *r->p++;
-    struct byte byte = {
-        .plain = c != '.', .edge = c != '.' && !is_word(c), .c = c, .length = one_byte};
+    struct byte byte = {.plain = c != '.', .edge = c != '.' && !is_word_byte(c), .c = c};
     if (c == '\\') {
         byte = read_escape(r);
         r->p++;
@@ -356,7 +354,7 @@ static void read_byte(struct reader *r, struct distance *at, struct needle *run,
     if (!byte.plain || quantified)
         run_end(r, run, best, false);
     r->edge = byte.edge && (times.least || r->edge);
-    *at = distance_add(*at, distance_times(byte.length, times));
+    *at = distance_add(*at, times);
 }
 
 /* One alternative from `at` on, up to '|', ')' or the end. */
@@ -374,7 +372,7 @@ static void read_sequence(struct reader *r, unsigned depth, struct distance at, 
     }
     run_end(r, &run, best, r->edge_next);
     best->count = 1;
-    best->length = at;
+    best->end = at;
 }
 
 static void read_alternatives(struct reader *r, unsigned depth, struct found *out)
@@ -390,7 +388,7 @@ static void read_alternatives(struct reader *r, unsigned depth, struct found *ou
         read_sequence(r, depth, none, &one);
         edges = edges && r->edge;
         out->count++;
-        out->length = distance_or(out->length, one.length);
+        out->end = distance_or(out->end, one.end);
         complete = complete && one.shortest > 0 && out->set.count + one.set.count <= NEEDLES_MAX;
         if (!complete)
             continue;
@@ -432,14 +430,20 @@ static unsigned best_clause(const struct alternative *alternative)
     return best;
 }
 
+void alternative_whole(struct slice pattern, struct alternative *out)
+{
+    out->source = pattern;
+    out->choices = (struct choices){.count = 0};
+    out->choice_number = 0;
+    out->choice = SLICE_NONE;
+    out->clause_count = out->needle_count = out->lead = 0;
+}
+
 bool alternative_take(struct slice *pattern, struct alternative *out)
 {
     struct reader r = {.p = pattern->ptr, .end = slice_end(*pattern), .top = out};
     struct found found;
-    out->clause_count = out->needle_count = 0;
-    out->choices = (struct choices){.count = 0};
-    out->choice = SLICE_NONE;
-    out->choice_number = 0;
+    alternative_whole(*pattern, out);
     read_sequence(&r, 0, none, &found);
     /* A ')' too many is not ours to judge. */
     if (r.lost || (r.p < r.end && *r.p != '|'))
@@ -473,7 +477,7 @@ bool alternative_narrow(struct alternative *alternative)
     read_sequence(&r, 0, choices->at, &part);
     alternative->choice = slice_between(begin, r.p);
     r = (struct reader){.p = rest.ptr, .end = slice_end(rest), .edge = r.edge, .top = alternative};
-    read_sequence(&r, 0, part.length, &part);
+    read_sequence(&r, 0, part.end, &part);
     alternative->lead = best_clause(alternative);
     return true;
 }
@@ -482,6 +486,6 @@ bool needle_stands_at(const struct needle *needle, struct slice text, size_t at)
 {
     size_t end = at + needle->len;
     return end <= text.len && bytes_equal(text.ptr + at, needle->text, needle->len) &&
-           !(needle->edges & NEEDLE_BEGINS_WORD && at > 0 && is_word(text.ptr[at - 1])) &&
-           !(needle->edges & NEEDLE_ENDS_WORD && end < text.len && is_word(text.ptr[end]));
+           !(needle->edges & NEEDLE_BEGINS_WORD && at > 0 && is_word_byte(text.ptr[at - 1])) &&
+           !(needle->edges & NEEDLE_ENDS_WORD && end < text.len && is_word_byte(text.ptr[end]));
 }

@@ -16,12 +16,12 @@
 
 #include "mailvane/base/slice.h"
 
-#define NEEDLE_MAX  24  /* bytes; one alone only if it is none that every reply has */
+#define NEEDLE_MAX  24  /* bytes; a single one only if it is punctuation */
 #define NEEDLES_MAX 300 /* of one alternative */
 #define CLAUSES_MAX 6   /* of one alternative: further ones are not asked for */
 
-#define CHOICES_MIN  6          /* of a group that is worth to be narrowed to one of them */
-#define NARROWED_MAX UINT16_MAX /* bytes of an alternative that is */
+#define CHOICES_MIN  6     /* of a group that is worth to be narrowed to one of them */
+#define NARROWED_MAX 65535 /* bytes of an alternative that is */
 
 #define DISTANCE_ANY UINT16_MAX
 
@@ -31,8 +31,9 @@ struct distance {
     uint16_t most; /* DISTANCE_ANY: as many as there are */
 };
 
-/* No letter, digit or underscore stands before or behind it, as in "\bfull\b". */
-enum { NEEDLE_BEGINS_WORD = 1, NEEDLE_ENDS_WORD = 2, NEEDLE_EDGES = 4 };
+/* Edges of a needle: bits. A word is of letters, digits and underscores: "\bfull\b". */
+#define NEEDLE_BEGINS_WORD 1 /* no part of one stands before it */
+#define NEEDLE_ENDS_WORD   2 /* nor behind it */
 
 struct needle {
     struct distance distance; /* from where a match begins to where the needle begins */
@@ -78,6 +79,9 @@ bool needle_stands_at(const struct needle *needle, struct slice text, size_t at)
  * False where the pattern is not understood: it is one that must always be tried.
  */
 bool alternative_take(struct slice *pattern, struct alternative *out);
+
+/* The pattern in one, of which nothing is understood. */
+void alternative_whole(struct slice pattern, struct alternative *out);
 
 /*
  * Narrows it to the first choice, or from one to the next; false where there is none, and it

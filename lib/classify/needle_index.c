@@ -10,8 +10,8 @@
 #define PAIRS_LOG2  10
 #define GRAM        3 /* bytes that a needle is found by, unless it is shorter */
 #define ENTRIES_MAX UINT16_MAX
-/* No two needles that begin at one place are of the same length and edges. */
-#define FOUND_MAX (NEEDLE_TEXT_MAX * NEEDLE_MAX * NEEDLE_EDGES + 1)
+/* No two needles that begin at one place are of the same length and the same edges, of four. */
+#define FOUND_MAX (NEEDLE_TEXT_MAX * NEEDLE_MAX * 4 + 1)
 
 struct entry {
     struct needle needle;

@@ -1,9 +1,8 @@
 /*
  * Many needles looked for in one pass over a text: which of them does it hold, and where?
  *
- * Each needle is found by three of its bytes, those that the
- * fewest others have, or by all of two or one, and
- * then compared. A needle that is added twice is kept once.
+ * Each needle is found by three of its bytes, those that the fewest others have, or by all of
+ * two or one, and then compared. A needle that is added twice is kept once.
  */
 #ifndef MAILVANE_CLASSIFY_NEEDLE_INDEX_H
 #define MAILVANE_CLASSIFY_NEEDLE_INDEX_H

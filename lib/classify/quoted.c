@@ -36,11 +36,6 @@ static bool at_word(const char *p, const char *end, struct slice word)
     return true;
 }
 
-static bool is_word_byte(char c)
-{
-    return is_letter(c) || byte_is_digit(c) || c == '_';
-}
-
 static uint32_t letter_bit(char c)
 {
     c = byte_lower(c);

@@ -95,10 +95,7 @@ static void add_branch(struct rules *rules, const struct alternative *alternativ
 static void add_whole(struct rules *rules, struct slice source)
 {
     struct alternative whole;
-    whole.source = source;
-    whole.choices = (struct choices){.count = 0};
-    whole.choice = SLICE_NONE;
-    whole.choice_number = whole.clause_count = whole.needle_count = whole.lead = 0;
+    alternative_whole(source, &whole);
     add_branch(rules, &whole);
 }
 
@@ -418,8 +415,9 @@ struct slice rules_matched(struct rules *rules, uint32_t number, const struct re
     struct span span = {0};
     if (rule->whole.source.ptr && thorough)
         search_whole(rules, rule, text, 0, text.len, &span);
-    /* Where the whole one costs too much, what the branch matched stands. */
-    if (rule->whole.source.ptr && !thorough && first_match(rules, rule, text, &span))
+    /* Where the whole one costs too much, what its branch matched stands. */
+    if (rule->whole.source.ptr && !thorough && first_match(rules, rule, text, &span) &&
+        rule->end - rule->first > 1)
         search_whole(rules, rule, text, span.from, span.from, &span);
     return slice_of(text.ptr + span.from, span.to - span.from);
 }

@@ -10,12 +10,7 @@ struct wanted {
     struct distance distance;
 };
 
-/* Of these, one must be there. */
-struct one_of {
-    uint32_t first;
-    uint32_t count;
-};
-
+/* Of needles, of which one must be there; or of clauses. */
 struct run {
     uint32_t first;
     uint32_t count;
@@ -38,7 +33,7 @@ struct common {
 struct sieve {
     struct needle_index *index;
     struct member *members;
-    struct one_of *clauses;
+    struct run *clauses;
     struct wanted *needles;
     uint32_t member_count, member_room, clause_count, clause_room, needle_count, needle_room;
     uint64_t always[SIEVE_WORDS]; /* those that can be found by nothing */
@@ -80,11 +75,11 @@ static bool add_clause(struct sieve *sieve, const struct needle *needles, unsign
     }
     sieve->clauses = must_grow(sieve->clauses, sieve->clause_count, &sieve->clause_room,
                                sizeof(*sieve->clauses));
-    sieve->clauses[sieve->clause_count++] = (struct one_of){first, count};
+    sieve->clauses[sieve->clause_count++] = (struct run){first, count};
     return true;
 }
 
-static bool watch(struct sieve *sieve, const struct one_of *clause, uint32_t number)
+static bool watch(struct sieve *sieve, const struct run *clause, uint32_t number)
 {
     for (uint32_t i = 0; i < clause->count; i++) {
         if (!needle_index_watch(sieve->index, sieve->needles[clause->first + i].needle, number))
@@ -107,8 +102,8 @@ static struct run add_clauses(struct sieve *sieve, const struct alternative *alt
 }
 
 /* One of its needles is what it is found by; NULL: there is no room for that clause. */
-static const struct one_of *lead_of(const struct sieve *sieve, const struct member *member,
-                                    const struct alternative *alternative, unsigned common)
+static const struct run *lead_of(const struct sieve *sieve, const struct member *member,
+                                 const struct alternative *alternative, unsigned common)
 {
     bool own = alternative->lead >= common;
     const struct run *run = own ? &member->own : &member->common;
@@ -125,7 +120,7 @@ void sieve_add(struct sieve *sieve, const struct alternative *alternative)
     member.common = alternative->choice_number > 1 ? sieve->members[number - 1].common
                                                    : add_clauses(sieve, alternative, 0, common);
     member.own = add_clauses(sieve, alternative, common, alternative->clause_count);
-    const struct one_of *lead = lead_of(sieve, &member, alternative, common);
+    const struct run *lead = lead_of(sieve, &member, alternative, common);
     if (!lead || !watch(sieve, lead, number))
         sieve->always[number / 64] |= UINT64_C(1) << number % 64;
     sieve->members = must_grow(sieve->members, sieve->member_count, &sieve->member_room,
@@ -159,13 +154,21 @@ static bool keep_starts(const struct sieve *sieve, struct run clauses, struct pl
 {
     bool any = true;
     for (uint32_t i = 0; any && i < clauses.count; i++) {
-        const struct one_of *clause = &sieve->clauses[clauses.first + i];
+        const struct run *clause = &sieve->clauses[clauses.first + i];
         struct places places = {{0}};
         for (uint32_t n = 0; n < clause->count; n++)
             add_starts(sieve, &sieve->needles[clause->first + n], &places);
         any = places_keep(starts, &places);
     }
     return any;
+}
+
+/* At any place of the text. */
+static struct places anywhere(const struct sieve *sieve)
+{
+    struct places places = {{0}};
+    places_add(&places, 0, sieve->text_len);
+    return places;
 }
 
 /* Where what is common to many allows a match to begin: of those asked for one after the other. */
@@ -176,8 +179,7 @@ static const struct common *common_starts(struct sieve *sieve, struct run clause
         return common;
     common->known = true;
     common->first = clauses.first;
-    common->starts = (struct places){{0}};
-    places_add(&common->starts, 0, sieve->text_len);
+    common->starts = anywhere(sieve);
     common->any = keep_starts(sieve, clauses, &common->starts);
     return common;
 }
@@ -185,12 +187,8 @@ static const struct common *common_starts(struct sieve *sieve, struct run clause
 bool sieve_starts(struct sieve *sieve, uint32_t number, struct places *starts)
 {
     const struct member *member = &sieve->members[number];
-    if (member->common.count) {
-        const struct common *common = common_starts(sieve, member->common);
-        *starts = common->starts;
-        return common->any && keep_starts(sieve, member->own, starts);
-    }
-    *starts = (struct places){{0}};
-    places_add(starts, 0, sieve->text_len);
-    return keep_starts(sieve, member->own, starts);
+    const struct common *common =
+        member->common.count ? common_starts(sieve, member->common) : NULL;
+    *starts = common ? common->starts : anywhere(sieve);
+    return (!common || common->any) && keep_starts(sieve, member->own, starts);
 }

@@ -134,7 +134,7 @@ static void add_words(struct words *words, const struct alternative *alternative
     }
 }
 
-/* Calls for each alternative of all shipped patterns. */
+/* Calls for each alternative of all shipped patterns, or each of its choices. */
 static void each_alternative(void (*call)(const struct alternative *alternative, void *arg),
                              void *arg)
 {
@@ -145,8 +145,12 @@ static void each_alternative(void (*call)(const struct alternative *alternative,
     row_file_init(&file, "causes.rules", slice_str(rule_data));
     while (rule_file_next(&file, &row, &err) == RULE_FILE_ROW) {
         struct slice pattern = row.pattern;
-        while (pattern.ptr && alternative_take(&pattern, &alternative))
-            call(&alternative, arg);
+        while (pattern.ptr && alternative_take(&pattern, &alternative)) {
+            alternative_narrow(&alternative);
+            do
+                call(&alternative, arg);
+            while (alternative.choice_number && alternative_narrow(&alternative));
+        }
     }
 }
 

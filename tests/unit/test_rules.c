@@ -110,6 +110,7 @@ static const struct {
      "user one or six"},
     {"the shortest gap", "policy /user.*?" CHOICES "/", "550 a user six or one", "user six"},
     {"the first choice", "policy /.+(?:ten|te|t|a|b|c)$/", "550 it is ten", "it is ten"},
+    {"a beginning that is set anew", "policy /box\\Kfull/", "550 the boxfull now", "full"},
     {"codes alone", "policy code=550", "550 whatever", ""},
     {"nothing", "policy /x?/", "550 user", ""},
 };
