@@ -1,8 +1,5 @@
 #include "expression.h"
 
-#include <stdlib.h>
-
-#include "mailvane/base/bug.h"
 #include "mailvane/base/strbuf.h"
 
 _Static_assert(NARROWED_MAX <= UINT16_MAX, "places in what is narrowed fit");

@@ -22,7 +22,10 @@ struct expression {
 
 struct expression expression_of(const struct alternative *alternative);
 
-/* As pattern_new(); the mistake's place counts for one that is not narrowed. */
+/*
+ * As pattern_new(). Of a narrowed one, `at` is a place in the text that is put together here,
+ * which nobody has written.
+ */
 struct pattern *expression_compile(const struct expression *expression, char what[128], size_t *at);
 
 #endif

@@ -64,7 +64,7 @@ static char peek(const struct reader *r, size_t ahead)
     return r->p < r->end && (size_t)(r->end - r->p) > ahead ? r->p[ahead] : '\0';
 }
 
-/* A run of plain characters grows; `at` is where the character stands. */
+/* A run of plain characters grows. edge: no part of a word stands before the character. */
 static void run_add(struct needle *run, char c, struct distance at, bool edge)
 {
     if (run->len == 0) {
@@ -116,7 +116,7 @@ static bool is_needle(const struct needle *run)
     return run->len > 1 || (run->len == 1 && c > ' ' && c < 0x7f && !byte_is_alnum(c));
 }
 
-/* Nothing is added to the run; edge: "\b" behind it. */
+/* Nothing is added to the run any more. edge: no part of a word stands behind it. */
 static void run_end(struct reader *r, struct needle *run, struct found *best, bool edge)
 {
     bool needle = is_needle(run);
